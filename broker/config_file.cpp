@@ -1,0 +1,207 @@
+#include "broker/config_file.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <toml++/toml.h>
+
+#include "proto/codec.hpp"
+
+namespace samovar::broker {
+namespace {
+
+// One table of the file: takes the keys that are known, then names the first one that is not.
+class Section {
+ public:
+  Section(const std::string& path, std::string name, const toml::table& table)
+      : path_(path), name_(std::move(name)), table_(table) {}
+
+  void text(const char* key, std::string& out) {
+    if (const auto* node = find(key)) out = value<std::string>(*node, key, "a string");
+  }
+
+  void flag(const char* key, bool& out) {
+    if (const auto* node = find(key)) out = value<bool>(*node, key, "true or false");
+  }
+
+  template <typename Number>
+  void number(const char* key, Number& out, std::int64_t least, std::int64_t most) {
+    const auto* node = find(key);
+    if (!node) return;
+    const auto got = value<std::int64_t>(*node, key, "a whole number");
+    if (got < least || got > most) {
+      fail(*node, key, "has to be between " + std::to_string(least) + " and " + std::to_string(most));
+    }
+    out = static_cast<Number>(got);
+  }
+
+  void milliseconds(const char* key, Duration& out) {
+    std::int64_t ms = -1;
+    number(key, ms, 0, std::int64_t{1000} * 3600 * 24 * 365);
+    if (ms >= 0) out = std::chrono::milliseconds(ms);
+  }
+
+  void texts(const char* key, std::vector<std::string>& out) {
+    const auto* node = find(key);
+    if (!node) return;
+    if (node->is_string()) {
+      out = {node->value_or(std::string())};
+      return;
+    }
+    const auto* array = node->as_array();
+    if (!array || !array->is_homogeneous<std::string>()) fail(*node, key, "has to be a string or a list of strings");
+    out.clear();
+    for (const auto& element : *array) out.push_back(element.value_or(std::string()));
+  }
+
+  const toml::node* find(const char* key) {
+    known_.push_back(key);
+    const auto at = table_.find(key);
+    return at == table_.end() ? nullptr : &at->second;
+  }
+
+  void finish() const {
+    for (const auto& [key, node] : table_) {
+      if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
+        std::string names;
+        for (const auto& known : known_) names += (names.empty() ? "" : ", ") + known;
+        throw BadOptions(where(node) + "unknown key '" + name_ + std::string(key.str()) + "'; known here: " + names);
+      }
+    }
+  }
+
+  [[noreturn]] void fail(const toml::node& node, const std::string& key, const std::string& why) const {
+    throw BadOptions(where(node) + "'" + name_ + key + "' " + why);
+  }
+
+ private:
+  template <typename T>
+  T value(const toml::node& node, const char* key, const char* wanted) const {
+    if (const auto got = node.value_exact<T>()) return *got;
+    fail(node, key, std::string("has to be ") + wanted);
+  }
+
+  std::string where(const toml::node& node) const {
+    return path_ + ":" + std::to_string(node.source().begin.line) + ": ";
+  }
+
+  const std::string& path_;
+  const std::string name_;
+  const toml::table& table_;
+  std::vector<std::string> known_;
+};
+
+void read_section(Section& top, const std::string& path, const char* name,
+                  const std::function<void(Section&)>& read) {
+  const auto* node = top.find(name);
+  if (!node) return;
+  const auto* table = node->as_table();
+  if (!table) top.fail(*node, name, "has to be a table");
+  Section section(path, std::string(name) + ".", *table);
+  read(section);
+  section.finish();
+}
+
+ServiceOptions read_service(const std::string& path, const std::string& directory, const toml::table& table) {
+  ServiceOptions service;
+  Section section(path, "service.", table);
+  section.text("name", service.name);
+  section.text("app", service.app);
+  section.number("workers", service.workers, 1, 1024);
+  section.text("directory", service.directory);
+  section.texts("arguments", service.arguments);
+  section.finish();
+  service.directory = (std::filesystem::path(directory) / service.directory).lexically_normal().string();
+  if (!proto::is_name(service.name)) section.fail(table, "name", "has to be a name in letters, digits, '_', '-', '.'");
+  if (service.app.find(':') == std::string::npos) section.fail(table, "app", "has to be \"module:object\"");
+  return service;
+}
+
+}  // namespace
+
+void read_config_file(const std::string& path, Options& options) {
+  toml::table table;
+  try {
+    table = toml::parse_file(path);
+  } catch (const toml::parse_error& error) {
+    const auto line = error.source().begin.line;
+    throw BadOptions((line ? path + ":" + std::to_string(line) : path) + ": " + std::string(error.description()));
+  }
+  const std::string directory = std::filesystem::absolute(path).parent_path().string();
+
+  Section top(path, "", table);
+  top.texts("frontend", options.frontend);
+  top.texts("backend", options.backend);
+  top.flag("insecure", options.insecure);
+  top.text("worker_command", options.worker_command);
+  read_section(top, path, "log", [&](Section& log) {
+    log.text("level", options.log.level);
+    log.text("format", options.log.format);
+  });
+  read_section(top, path, "deadlines", [&](Section& deadlines) {
+    deadlines.milliseconds("default_timeout_ms", options.core.default_timeout);
+    deadlines.milliseconds("max_timeout_ms", options.core.max_timeout);
+    deadlines.milliseconds("startup_grace_ms", options.core.startup_grace);
+    deadlines.milliseconds("no_worker_grace_ms", options.core.no_worker_grace);
+    deadlines.milliseconds("drain_grace_ms", options.core.drain_grace);
+  });
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;
+  read_section(top, path, "limits", [&](Section& limits) {
+    limits.number("max_body", options.core.max_body, 1024, std::int64_t{1} << 31);
+    limits.number("max_queued", options.core.max_queued, 1, kMost);
+    limits.number("max_queued_bytes", options.core.max_queued_bytes, 1, kMost);
+    limits.number("max_outstanding_per_client", options.core.max_outstanding_per_client, 1, kMost);
+  });
+  if (const auto* node = top.find("service")) {
+    const auto* array = node->as_array();
+    if (!array || !array->is_homogeneous<toml::table>()) top.fail(*node, "service", "has to be written as [[service]]");
+    for (const auto& element : *array) {
+      options.services.push_back(read_service(path, directory, *element.as_table()));
+    }
+  }
+  top.finish();
+}
+
+std::string default_config() {
+  const CoreConfig core;
+  const auto ms = [](Duration duration) { return std::to_string(to_us(duration) / 1000); };
+  return R"(# samovard's configuration: every key, with its default.
+
+# Where clients connect, and where workers and supervisors do. Port 0 takes a free one; ipc:///path works too.
+frontend = ["tcp://127.0.0.1:7711"]
+backend = ["tcp://127.0.0.1:7712"]
+
+# Without keys there is no telling who connects: an address beyond this machine has to be allowed here.
+insecure = false
+
+# How [[service]] blocks start their supervisors; found through PATH.
+worker_command = "samovar-worker"
+
+[log]
+level = "info"    # debug, info, warning, error, off
+format = "text"   # or "json": one object a line
+
+[deadlines]
+default_timeout_ms = )" + ms(core.default_timeout) + R"(   # of a request that names none
+max_timeout_ms = )" + ms(core.max_timeout) + R"(    # a request that asks for more gets this
+startup_grace_ms = )" + ms(core.startup_grace) + R"(      # so long after the start an unknown service may still come
+no_worker_grace_ms = )" + ms(core.no_worker_grace) + R"(    # how long a request waits for a first worker
+drain_grace_ms = )" + ms(core.drain_grace) + R"(       # how long running requests may finish after SIGTERM
+
+[limits]
+max_body = )" + std::to_string(core.max_body) + R"(                  # bytes of one message, attachments included
+max_queued = )" + std::to_string(core.max_queued) + R"(                  # requests queued per service
+max_queued_bytes = )" + std::to_string(core.max_queued_bytes) + R"(         # and their bytes
+max_outstanding_per_client = )" + std::to_string(core.max_outstanding_per_client) + R"(
+
+# A service that samovard starts by itself; as many blocks as you like.
+# [[service]]
+# name = "ipgeo"
+# app = "examples.ipgeo:service"   # module:object, imported from `directory`
+# workers = 2
+# directory = "."                  # relative to this file
+# arguments = []                   # more for samovar-worker, e.g. ["--hard-timeout", "30"]
+)";
+}
+
+}  // namespace samovar::broker

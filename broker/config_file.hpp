@@ -1,0 +1,17 @@
+// The TOML file of samovard.
+#pragma once
+
+#include <string>
+
+#include "broker/options.hpp"
+
+namespace samovar::broker {
+
+// Sets in `options` what the file names. An unreadable file, a key that is not known, a value of the wrong type or
+// out of range: throws BadOptions with the file, the line and the key.
+void read_config_file(const std::string& path, Options& options);
+
+// A file with every key, its default and its meaning.
+std::string default_config();
+
+}  // namespace samovar::broker

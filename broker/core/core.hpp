@@ -1,0 +1,167 @@
+// The broker without sockets, clock, threads or logging: events go in with the time, and what is to be sent lies in
+// the outbox afterwards. Every accepted request ends exactly once. What a peer does wrong is an event, never an
+// exception; asserts are for the core's own bookkeeping. Not thread-safe.
+//
+//   core.cpp           peers, time, services
+//   core_requests.cpp  a request from acceptance to outcome
+//   core_workers.cpp   a worker from READY to its end, and its supervisor
+//   status.cpp         what `samovar status` shows
+//   invariants.cpp     what must hold between any two events
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "broker/core/config.hpp"
+#include "broker/core/counters.hpp"
+#include "broker/core/event.hpp"
+#include "broker/core/outbox.hpp"
+#include "broker/core/service.hpp"
+#include "broker/core/timers.hpp"
+
+namespace samovar::broker {
+
+struct Client {
+  PeerId peer{};
+  Epoch epoch{};
+  std::string name;
+  bool same_clock = false;
+  std::unordered_map<std::uint64_t, Request*> outstanding;  // by the client's own id
+};
+
+struct Supervisor {
+  PeerId peer{};
+  Epoch epoch{};
+  std::string token;
+  std::optional<proto::Pool> pool;
+  bool holds() const {
+    return pool && (pool->state == proto::PoolState::loading || pool->state == proto::PoolState::serving);
+  }
+};
+
+class Core {
+ public:
+  Core(CoreConfig config, TimePoint now);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  void handle(const event::Hello& event, TimePoint now);
+  void handle(const event::Request& event, TimePoint now);
+  void handle(const event::Reply& event, TimePoint now);
+  void handle(const event::Cancel& event, TimePoint now);
+  void handle(const event::Ready& event, TimePoint now);
+  void handle(const event::Drain& event, TimePoint now);
+  void handle(const event::Pool& event, TimePoint now);
+  void handle(const event::Obituary& event, TimePoint now);
+  void handle(const event::PeerLost& event, TimePoint now);
+  void handle(const event::Malformed& event, TimePoint now);
+  void handle(const event::PoolFailed& event, TimePoint now);
+  void handle(const event::Shutdown& event, TimePoint now);
+
+  // Does this connection have this epoch? If not, the peer is told to say HELLO again, once for the whole message.
+  bool has_epoch(Side side, PeerId peer, Epoch epoch);
+
+  // Does what is due by now.
+  void tick(TimePoint now);
+  std::optional<TimePoint> next_deadline() const { return timers_.next(); }
+
+  Outbox& outbox() { return outbox_; }
+
+  bool draining() const { return draining_; }
+  // After Shutdown: every request has ended.
+  bool drained() const { return draining_ && in_flight_.empty(); }
+
+  const Counters& counters() const { return counters_; }
+  std::uint64_t outcomes(Status status) const { return outcomes_[static_cast<std::size_t>(status)]; }
+
+  // For tests and status: sizes of the tables. All but peers are 0 when nothing is outstanding.
+  struct Sizes {
+    std::size_t peers, requests, queued, in_flight, timers;
+    std::size_t queued_bytes;
+  };
+  Sizes sizes() const;
+  // Bookkeeping that must hold between any two events: what is broken, or nullptr. For tests; costs O(everything).
+  const char* check_invariants() const;
+
+ private:
+  // core.cpp
+  bool check_epoch(Side side, PeerId peer, Epoch epoch, const Epoch* actual);
+  Client* client_of(PeerId peer, Epoch epoch);
+  Worker* worker_of(PeerId peer, Epoch epoch);
+  Supervisor* supervisor_of(PeerId peer, Epoch epoch);
+  void refuse(Side side, PeerId peer, std::string why);
+  void forget_peer(PeerId peer, TimePoint now);
+  Epoch next_epoch();
+  Service* find_service(std::string_view name);
+  Service* add_service(std::string_view name);
+  Service* add_unknown_service(std::string_view name, TimePoint now);
+  void service_changed(Service& service, TimePoint now);
+  void service_deserted(Service& service, TimePoint now);
+
+  // core_requests.cpp
+  struct Outcome {
+    Status status = Status::ok;
+    std::uint64_t run_us = 0;
+    std::string_view tail;  // value and ext, as in proto::ReplyItem
+  };
+  void answer(const Client& client, std::uint64_t id, std::uint8_t attempt, const Outcome& outcome,
+              const Frames& attachments = {});
+  void refuse_request(const Client& client, const proto::RequestItem& item, Status status, proto::ErrorValue error);
+  bool refuse_at_the_door(const Client& client, const event::Request& event, Service& service, TimePoint now);
+  Service* service_for(const Client& client, const event::Request& event, std::string_view name, TimePoint now);
+  void answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method, TimePoint now);
+  TimePoint deadline_of(const Client& client, const event::Request& event, TimePoint now) const;
+  void dispatch(Service& service, TimePoint now);
+  bool ready_to_run(Request& request, TimePoint now);
+  void hand_over(Request& request, Worker& worker, TimePoint now);
+  void queue_again(Request& request, TimePoint now);
+  // The caller hears; the request stays where it is.
+  void settle(Request& request, const Outcome& outcome, const Frames& attachments, TimePoint now);
+  void settle(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
+  // An end that does not come from a worker: what is queued is gone, what runs is abandoned.
+  void end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
+  void leave(Request& request);
+  void client_gone(Client& client);
+  void release(Request& request);
+  void forget(Request& request);
+  void deadline_passed(Request& request, TimePoint now);
+
+  // core_workers.cpp
+  void retire(Worker& worker, TimePoint now);
+  void dying(Worker& worker, TimePoint now);
+  void bury(Worker& worker, TimePoint now);
+  bool supervised(const Worker& worker) const;
+  void update_pool(Supervisor& supervisor, std::optional<proto::Pool> pool, TimePoint now);
+  void end_held(Worker& worker, Request& request, TimePoint now);
+  proto::ErrorValue worker_lost_error(const Worker& worker, const Request& request) const;
+
+  // status.cpp
+  std::string status(TimePoint now) const;
+  std::string services() const;
+
+  const CoreConfig config_;
+  const TimePoint started_;
+  bool draining_ = false;
+  std::uint32_t epoch_serial_ = 0;
+  std::uint64_t dispatch_serial_;
+
+  Timers timers_;
+  Timer drain_timer_{Timer::Kind::drain, this};
+  std::unordered_map<std::string_view, std::unique_ptr<Service>> services_;  // keys are the services' own names
+  std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;       // by peer
+  std::unordered_map<std::uint64_t, std::unique_ptr<Worker>> workers_;       // by peer
+  std::unordered_map<std::uint64_t, Worker*> workers_by_epoch_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Supervisor>> supervisors_;  // by peer
+  std::unordered_map<const Request*, std::unique_ptr<Request>> requests_;
+  std::unordered_map<std::uint64_t, Request*> in_flight_;  // by dispatch id, abandoned ones included
+
+  Outbox outbox_;
+  Counters counters_;
+  std::array<std::uint64_t, kStatusCount> outcomes_{};  // by status
+};
+
+}  // namespace samovar::broker

@@ -1,0 +1,401 @@
+// A request from its acceptance to its outcome.
+#include <cassert>
+
+#include "broker/core/core.hpp"
+#include "proto/codec.hpp"
+#include "proto/cursor.hpp"
+
+namespace samovar::broker {
+namespace {
+
+constexpr std::string_view kBuiltin = "samovar";
+
+// What an unmeasured request is charged with: as much as a worker may hold.
+constexpr double kUnmeasuredUs =
+    static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(limits::kMaxHeldWork).count());
+
+std::string list_of(const std::map<std::string, Method, std::less<>>& methods) {
+  std::string names;
+  std::size_t listed = 0;
+  for (const auto& [name, method] : methods) {
+    if (listed++ == 8) return names + ", ...";
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
+proto::ErrorValue unknown_method(const Service& service, std::string_view method) {
+  proto::ErrorValue error;
+  error.where = "queued";
+  error.message = "service '" + service.name + "' has no method '" + std::string(method) +
+                  "'; it has: " + list_of(service.methods);
+  return error;
+}
+
+// Value and ext of a reply, with the extensions that a caller asked for in addition, where there is room.
+std::string add_metadata(std::string_view value, std::string_view ext, std::uint64_t queued_us,
+                         std::string_view worker) {
+  constexpr std::size_t kAdded = 64;  // the two entries but for the name
+  if (ext.size() + worker.size() + kAdded > limits::kMaxExtBytes) return std::string(value).append(ext);
+  proto::Cursor cursor(ext);
+  std::uint32_t entries = 0;
+  if (!cursor.read_nil()) cursor.read_map(entries);
+  std::string tail(value);
+  proto::append_map(tail, entries + 2);
+  tail.append(cursor.position(), static_cast<std::size_t>(ext.data() + ext.size() - cursor.position()));
+  proto::append_str(tail, "queued_us");
+  proto::append_uint(tail, queued_us);
+  proto::append_str(tail, "worker");
+  proto::append_str(tail, worker);
+  return tail;
+}
+
+}  // namespace
+
+// --- acceptance ------------------------------------------------------------------------------------------
+
+void Core::handle(const event::Request& event, TimePoint now) {
+  Client* client = client_of(event.peer, event.epoch);
+  if (!client) return;
+  const proto::RequestItem& item = event.item;
+  counters_.requests += 1;
+
+  proto::MethodName name;
+  const char* wrong = item.wrong;
+  if (!wrong && !proto::split_method(item.method, name)) {
+    wrong = "the method is not 'service.method' in letters, digits, '_', '-' and '.'";
+  }
+  if (!wrong && client->outstanding.contains(item.id)) wrong = "a request with this id is outstanding already";
+  if (wrong) {
+    proto::ErrorValue error;
+    error.message = wrong;
+    error.where = "broker";
+    return refuse_request(*client, item, Status::bad_request, std::move(error));
+  }
+  if (name.service == kBuiltin) return answer_builtin(*client, item, name.method, now);
+
+  Service* service = service_for(*client, event, name.service, now);
+  if (!service || refuse_at_the_door(*client, event, *service, now)) return;
+
+  auto owned = std::make_unique<Request>();
+  Request& request = *owned;
+  request.id = item.id;
+  request.attempt = item.attempt;
+  request.flags = item.flags;
+  request.idempotent = (item.flags & proto::kIdempotent) != 0;
+  request.priority = item.priority;
+  request.client = client;
+  request.service = service;
+  request.name = item.method;
+  request.payload = Payload(item.tail(), event.frame);
+  request.attachments = event.attachments;
+  request.bytes = item.tail().size() + bytes_of(request.attachments);
+  request.accepted = now;
+  request.queued_since = now;
+  request.deadline = deadline_of(*client, event, now);
+  requests_.emplace(&request, std::move(owned));
+  client->outstanding.emplace(request.id, &request);
+  timers_.set(request.timer, request.deadline);
+  service->retries.earn();
+  service->queue.push_back(request);
+
+  if (service->is_deserted()) {
+    service_changed(*service, now);
+  } else {
+    dispatch(*service, now);
+  }
+}
+
+Service* Core::service_for(const Client& client, const event::Request& event, std::string_view name, TimePoint now) {
+  proto::ErrorValue error;
+  error.where = "broker";
+  if (draining_) {
+    error.message = "the broker is going away; nothing ran, try again";
+    refuse_request(client, event.item, Status::unavailable, std::move(error));
+    return nullptr;
+  }
+  Service* service = find_service(name);
+  const bool just_started = now - started_ < config_.startup_grace;
+  if (!service && just_started) service = add_unknown_service(name, now);
+  if (service && (service->known || just_started)) return service;
+  error.message = "no service '" + std::string(name) +
+                  "': no worker has announced it and the configuration does not name it; check the name, or start it "
+                  "with samovar-worker";
+  refuse_request(client, event.item, Status::no_service, std::move(error));
+  return nullptr;
+}
+
+bool Core::refuse_at_the_door(const Client& client, const event::Request& event, Service& service, TimePoint now) {
+  const proto::RequestItem& item = event.item;
+  proto::ErrorValue error;
+  error.where = "broker";
+  proto::MethodName name;
+  proto::split_method(item.method, name);
+  if (!service.methods.empty() && !service.methods.contains(name.method)) {
+    refuse_request(client, item, Status::bad_request, unknown_method(service, name.method));
+    return true;
+  }
+  const auto overloaded = [&](std::string message) {
+    error.message = std::move(message);
+    error.retry_after_us = to_us(service.drain_rate.time_for(service.queue.size(), now));
+    refuse_request(client, item, Status::overloaded, std::move(error));
+    return true;
+  };
+  if (client.outstanding.size() >= config_.max_outstanding_per_client) {
+    return overloaded("this client has " + std::to_string(client.outstanding.size()) +
+                      " requests outstanding, which is the limit (max_outstanding_per_client)");
+  }
+  if (service.queue.size() >= config_.max_queued) {
+    return overloaded("the queue of service '" + service.name + "' is full: " + std::to_string(service.queue.size()) +
+                      " requests (max_queued)");
+  }
+  if (service.queue.bytes() + item.tail().size() + bytes_of(event.attachments) > config_.max_queued_bytes) {
+    return overloaded("the queue of service '" + service.name + "' is full: " + std::to_string(service.queue.bytes()) +
+                      " bytes (max_queued_bytes)");
+  }
+  return false;
+}
+
+TimePoint Core::deadline_of(const Client& client, const event::Request& event, TimePoint now) const {
+  const std::uint64_t longest = to_us(config_.max_timeout);
+  const std::uint64_t wanted = event.item.timeout_us == 0 ? to_us(config_.default_timeout) : event.item.timeout_us;
+  const auto timeout = std::chrono::microseconds(std::min(wanted, longest));
+  const std::uint64_t now_us = to_us(now.time_since_epoch());
+  const bool sent_is_known = client.same_clock && event.sent_us > 0 && event.sent_us <= now_us;
+  const auto on_the_way = std::chrono::microseconds(sent_is_known ? now_us - event.sent_us : 0);
+  return now - on_the_way + timeout;
+}
+
+void Core::answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method,
+                          TimePoint now) {
+  std::string tail;
+  if (method == "ping") {
+    proto::append_str(tail, "pong");
+  } else if (method == "services") {
+    tail = services();
+  } else if (method == "status") {
+    tail = status(now);
+  } else {
+    proto::ErrorValue error;
+    error.where = "broker";
+    error.message =
+        "the broker has no method '" + std::string(method) + "'; it has: samovar.ping, samovar.services, samovar.status";
+    return refuse_request(client, item, Status::bad_request, std::move(error));
+  }
+  outcomes_[0] += 1;
+  tail += proto::kNil;
+  answer(client, item.id, item.attempt, Outcome{Status::ok, 0, tail});
+}
+
+// --- outcomes --------------------------------------------------------------------------------------------
+
+void Core::answer(const Client& client, std::uint64_t id, std::uint8_t attempt, const Outcome& outcome,
+                  const Frames& attachments) {
+  proto::ReplyItem item;
+  item.id = id;
+  item.attempt = attempt;
+  item.status = outcome.status;
+  item.run_us = outcome.run_us;
+  item.value = outcome.tail;
+  item.ext = std::string_view(outcome.tail.data() + outcome.tail.size(), 0);
+  outbox_.reply(client.peer, client.epoch, item, attachments);
+}
+
+void Core::refuse_request(const Client& client, const proto::RequestItem& item, Status status,
+                          proto::ErrorValue error) {
+  outcomes_[static_cast<std::size_t>(status)] += 1;
+  answer(client, item.id, item.attempt, Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)});
+}
+
+void Core::settle(Request& request, const Outcome& outcome, const Frames& attachments, TimePoint now) {
+  assert(request.client);
+  const auto status = static_cast<std::size_t>(outcome.status);
+  outcomes_[status] += 1;
+  if (request.method) request.method->outcomes[status] += 1;
+  request.service->drain_rate.ended(now);
+  answer(*request.client, request.id, request.attempt, outcome, attachments);
+  leave(request);
+}
+
+void Core::settle(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
+  settle(request, Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)}, {}, now);
+}
+
+// The request has no caller any more: it has heard, or is gone.
+void Core::leave(Request& request) {
+  request.client->outstanding.erase(request.id);
+  request.client = nullptr;
+  timers_.cancel(request.timer);
+}
+
+void Core::end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
+  if (request.state == Request::State::queued) {
+    request.service->queue.remove(request);
+    settle(request, status, error, now);
+    forget(request);
+  } else {
+    settle(request, status, error, now);
+    request.state = Request::State::abandoned;
+    request.service->abandoned += 1;
+  }
+}
+
+void Core::client_gone(Client& client) {
+  while (!client.outstanding.empty()) {
+    Request& request = *client.outstanding.begin()->second;
+    counters_.client_gone += 1;
+    if (request.state == Request::State::queued) {
+      request.service->queue.remove(request);
+      leave(request);
+      forget(request);
+    } else {
+      leave(request);
+      request.state = Request::State::abandoned;
+      request.service->abandoned += 1;
+    }
+  }
+}
+
+void Core::deadline_passed(Request& request, TimePoint now) {
+  proto::ErrorValue error;
+  const auto ms = std::to_string(to_us(request.deadline - request.accepted) / 1000);
+  if (request.state == Request::State::queued) {
+    error.where = "queued";
+    error.message = "the deadline (" + ms + " ms) passed while the request was queued; nothing ran";
+  } else {
+    error.where = "running";
+    error.message = "the deadline (" + ms + " ms) passed while worker '" + request.worker->name + "' ran the request";
+  }
+  end_early(request, Status::deadline_exceeded, error, now);
+}
+
+void Core::handle(const event::Cancel& event, TimePoint now) {
+  Client* client = client_of(event.peer, event.epoch);
+  if (!client) return;
+  for (const std::uint64_t id : event.ids) {
+    const auto at = client->outstanding.find(id);
+    if (at == client->outstanding.end()) continue;
+    proto::ErrorValue error;
+    error.message = "the caller cancelled";
+    error.where = at->second->state == Request::State::queued ? "queued" : "running";
+    end_early(*at->second, Status::cancelled, error, now);
+  }
+}
+
+void Core::forget(Request& request) {
+  assert(!request.client && !request.worker && !request.timer.is_set());
+  requests_.erase(&request);
+}
+
+// --- dispatch --------------------------------------------------------------------------------------------
+
+void Core::dispatch(Service& service, TimePoint now) {
+  while (Request* request = service.queue.front()) {
+    if (!ready_to_run(*request, now)) continue;
+    const auto estimate = request->method ? request->method->run_time.us() : std::nullopt;
+    Worker* worker = service.ready.pick(estimate);
+    if (!worker) return;
+    hand_over(*request, *worker, now);
+  }
+}
+
+// False when the request has ended instead.
+bool Core::ready_to_run(Request& request, TimePoint now) {
+  if (request.deadline <= now) return deadline_passed(request, now), false;
+  Service& service = *request.service;
+  if (request.method || service.methods.empty()) return true;
+  proto::MethodName name;
+  proto::split_method(request.name, name);
+  const auto at = service.methods.find(name.method);
+  if (at == service.methods.end()) {
+    end_early(request, Status::bad_request, unknown_method(service, name.method), now);
+    return false;
+  }
+  request.method = &at->second;
+  request.idempotent = request.idempotent || at->second.idempotent;
+  return true;
+}
+
+void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
+  Service& service = *request.service;
+  service.queue.remove(request);
+  request.state = Request::State::in_flight;
+  request.worker = &worker;
+  request.dispatched = now;
+  request.dispatch_id = static_cast<DispatchId>(++dispatch_serial_);
+  request.charged_us = request.method->run_time.us().value_or(kUnmeasuredUs);
+  request.runs += 1;
+  in_flight_.emplace(raw(request.dispatch_id), &request);
+  service.in_flight += 1;
+  worker.held.push_back(request);
+  worker.held_us += request.charged_us;
+  service.ready.update(worker);
+  counters_.dispatched += 1;
+
+  const std::string_view tail = request.payload.view();
+  proto::RequestItem item;
+  item.id = raw(request.dispatch_id);
+  item.attempt = request.attempt;
+  item.flags = request.flags | (request.idempotent ? proto::kIdempotent : 0u);
+  item.timeout_us = std::max<std::uint64_t>(to_us(request.deadline - now), 1);
+  item.method = request.name;
+  item.body = tail;
+  item.ext = std::string_view(tail.data() + tail.size(), 0);
+  outbox_.request(worker.peer, worker.epoch, now, item, request.attachments);
+}
+
+// Takes a request from its worker: the credit is free again.
+void Core::release(Request& request) {
+  Worker& worker = *request.worker;
+  in_flight_.erase(raw(request.dispatch_id));
+  request.service->in_flight -= 1;
+  if (request.state == Request::State::abandoned) request.service->abandoned -= 1;
+  worker.held.remove(request);
+  worker.held_us = worker.held.empty() ? 0 : std::max(0.0, worker.held_us - request.charged_us);
+  if (worker.state == Worker::State::ready) request.service->ready.update(worker);
+  request.worker = nullptr;
+}
+
+// A request that its worker did not answer goes back to the head of its client's line.
+void Core::queue_again(Request& request, TimePoint now) {
+  if (draining_) {
+    proto::ErrorValue error;
+    error.message = "the broker is going away; nothing ran, try again";
+    error.where = "queued";
+    settle(request, Status::unavailable, error, now);
+    return forget(request);
+  }
+  request.state = Request::State::queued;
+  request.attempt = static_cast<std::uint8_t>(std::min(request.attempt + 1, 255));
+  request.queued_since = now;
+  request.service->queue.push_front(request);
+}
+
+void Core::handle(const event::Reply& event, TimePoint now) {
+  Worker* worker = worker_of(event.peer, event.epoch);
+  if (!worker) return;
+  const proto::ReplyItem& item = event.item;
+  const auto at = in_flight_.find(item.id);
+  if (at == in_flight_.end() || at->second->worker != worker || at->second->attempt != item.attempt) {
+    counters_.late_replies += 1;
+    return;
+  }
+  Request& request = *at->second;
+  Service& service = *request.service;
+  if (item.run_us > 0 || item.status == Status::ok) request.method->run_time.sample(item.run_us);
+  release(request);
+  if (request.client) {
+    const Outcome outcome{item.status, item.run_us, item.tail()};
+    if (request.flags & proto::kMetadata) {
+      const auto queued_us = to_us(request.dispatched - request.queued_since);
+      const std::string tail = add_metadata(item.value, item.ext, queued_us, worker->name);
+      settle(request, Outcome{item.status, item.run_us, tail}, event.attachments, now);
+    } else {
+      settle(request, outcome, event.attachments, now);
+    }
+  }
+  forget(request);
+  dispatch(service, now);
+}
+
+}  // namespace samovar::broker

@@ -1,0 +1,189 @@
+// A worker from READY to its end, and the supervisor that speaks for it.
+#include <cassert>
+
+#include "broker/core/core.hpp"
+#include "proto/control.hpp"
+
+namespace samovar::broker {
+
+void Core::handle(const event::Ready& event, TimePoint now) {
+  Worker* worker = worker_of(event.peer, event.epoch);
+  if (!worker) return;
+  const proto::Ready& ready = event.ready;
+  if (worker->state != Worker::State::greeted) return refuse(Side::backend, event.peer, "READY was said already");
+  if (ready.service == "samovar") {
+    return refuse(Side::backend, event.peer, "the name 'samovar' is the broker's own");
+  }
+  Service* service = add_service(ready.service);
+  if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes");
+  service->known = true;
+  for (const auto& [name, info] : ready.methods) {
+    if (service->methods.size() >= limits::kMaxMethods && !service->methods.contains(name)) continue;
+    Method& method = service->methods[name];
+    method.name = name;
+    method.idempotent = info.idempotent;
+  }
+  worker->state = Worker::State::ready;
+  worker->service = service;
+  worker->credit = ready.credit;
+  worker->supervisor = ready.supervisor;
+  if (ready.pid) worker->pid = ready.pid;
+  if (!ready.name.empty()) worker->name = ready.name;
+  service->workers += 1;
+  service->ready.add(*worker);
+  outbox_.note(Note::Level::info, "worker", "worker '" + worker->name + "' is ready for service '" + service->name + "'");
+  service_changed(*service, now);
+}
+
+void Core::handle(const event::Drain& event, TimePoint now) {
+  Worker* worker = worker_of(event.peer, event.epoch);
+  if (!worker) return;
+  if (worker->state == Worker::State::ready) {
+    retire(*worker, now);
+    worker->state = Worker::State::draining;
+  }
+  outbox_.control(Side::backend, event.peer,
+                  proto::encode(proto::Kind::drained, raw(worker->epoch), proto::Notice{}));
+}
+
+void Core::handle(const event::Obituary& event, TimePoint now) {
+  Supervisor* supervisor = supervisor_of(event.peer, event.epoch);
+  if (!supervisor) return;
+  const auto at = workers_by_epoch_.find(event.obituary.worker_epoch);
+  if (at == workers_by_epoch_.end()) return;  // it has been buried without it
+  Worker& worker = *at->second;
+  if (worker.state == Worker::State::greeted) return;  // it has not said whose it is, and holds nothing
+  if (worker.supervisor.empty() || worker.supervisor != supervisor->token) {
+    return refuse(Side::backend, event.peer, "an obituary for a worker of another supervisor");
+  }
+  worker.obituary = event.obituary;
+  dying(worker, now);
+}
+
+// No more requests for this worker.
+void Core::retire(Worker& worker, TimePoint now) {
+  if (worker.state != Worker::State::ready) return;
+  worker.service->ready.remove(worker);
+  worker.state = Worker::State::draining;
+  service_changed(*worker.service, now);
+}
+
+// One of the two signs of death has come: wait a little for the other, so that worker_lost can say why, and that
+// replies which were on their way still count.
+void Core::dying(Worker& worker, TimePoint now) {
+  const bool lost_in_service = worker.state == Worker::State::ready;
+  retire(worker, now);
+  if (lost_in_service) counters_.workers_lost += 1;
+  const bool complete = worker.connection_lost && (worker.obituary || !supervised(worker));
+  if (worker.state == Worker::State::greeted || complete) return bury(worker, now);
+  if (worker.state != Worker::State::dying) {
+    worker.state = Worker::State::dying;
+    timers_.set(worker.timer, now + config_.obituary_wait);
+  }
+}
+
+bool Core::supervised(const Worker& worker) const {
+  if (worker.supervisor.empty()) return false;
+  for (const auto& [peer, supervisor] : supervisors_) {
+    if (supervisor->token == worker.supervisor) return true;
+  }
+  return false;
+}
+
+// Ends all that the worker held, and forgets it.
+void Core::bury(Worker& worker, TimePoint now) {
+  retire(worker, now);
+  timers_.cancel(worker.timer);
+  Service* service = worker.service;
+  if (service) {
+    std::string text = "worker '" + worker.name + "' of service '" + service->name + "' is gone";
+    if (worker.obituary && !worker.obituary->reason.empty()) text += ": " + worker.obituary->reason;
+    if (!worker.held.empty()) text += "; it held " + std::to_string(worker.held.size()) + " requests";
+    outbox_.note(worker.held.empty() ? Note::Level::info : Note::Level::warning, "worker", std::move(text));
+  }
+  // From the last to the first, since each goes to the head of its client's line.
+  std::vector<Request*> held;
+  for (Request* request = worker.held.front(); request; request = worker.held.next(*request)) held.push_back(request);
+  for (auto request = held.rbegin(); request != held.rend(); ++request) {
+    release(**request);
+    end_held(worker, **request, now);
+  }
+  if (service) service->workers -= 1;
+  workers_by_epoch_.erase(raw(worker.epoch));
+  workers_.erase(raw(worker.peer));
+  if (service) service_changed(*service, now);
+}
+
+// What becomes of a request whose worker is gone.
+void Core::end_held(Worker& worker, Request& request, TimePoint now) {
+  if (!request.client) return forget(request);
+  const auto& obituary = worker.obituary;
+  const bool never_begun =
+      obituary && obituary->last_started && raw(request.dispatch_id) > *obituary->last_started;
+  if (never_begun && request.attempt < 255) {
+    request.runs -= 1;
+    counters_.requeued += 1;
+    return queue_again(request, now);
+  }
+  const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts && request.deadline > now &&
+                             request.attempt < 255 && !draining_;
+  if (may_run_twice && request.service->retries.spend()) {
+    counters_.retried += 1;
+    return queue_again(request, now);
+  }
+  settle(request, Status::worker_lost, worker_lost_error(worker, request), now);
+  forget(request);
+}
+
+proto::ErrorValue Core::worker_lost_error(const Worker& worker, const Request& request) const {
+  proto::ErrorValue error;
+  error.where = "running";
+  error.message = "worker '" + worker.name + "' ";
+  if (!worker.obituary) {
+    error.message += "is gone: its connection broke while it held this request";
+    if (worker.pid) error.pid = worker.pid;
+    return error;
+  }
+  const proto::Obituary& obituary = *worker.obituary;
+  error.message += obituary.reason.empty() ? "died" : obituary.reason;
+  if (obituary.last_started) {
+    const bool ran = raw(request.dispatch_id) == *obituary.last_started && obituary.running;
+    error.message += ran ? " while it ran this request" : " before its finished reply had left";
+  } else {
+    error.message += " while it held this request";
+  }
+  error.pid = obituary.pid;
+  error.signal = obituary.signal;
+  error.exit_code = obituary.exit_code;
+  error.stderr_lines = obituary.stderr_lines;
+  return error;
+}
+
+// --- pools -----------------------------------------------------------------------------------------------
+
+void Core::handle(const event::Pool& event, TimePoint now) {
+  Supervisor* supervisor = supervisor_of(event.peer, event.epoch);
+  if (!supervisor) return;
+  Service* service = add_service(event.pool.service);
+  if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes");
+  service->known = true;
+  update_pool(*supervisor, event.pool, now);
+}
+
+void Core::update_pool(Supervisor& supervisor, std::optional<proto::Pool> pool, TimePoint now) {
+  Service* before = supervisor.pool ? find_service(supervisor.pool->service) : nullptr;
+  if (before && supervisor.holds()) before->holders -= 1;
+  supervisor.pool = std::move(pool);
+  Service* after = supervisor.pool ? find_service(supervisor.pool->service) : nullptr;
+  if (after && supervisor.holds()) {
+    after->holders += 1;
+    after->failed.clear();
+  }
+  if (after && supervisor.pool->state == proto::PoolState::failed) {
+    after->failed = supervisor.pool->reason.empty() ? "no reason given" : supervisor.pool->reason;
+  }
+  if (before && before != after) service_changed(*before, now);
+  if (after) service_changed(*after, now);
+}
+
+}  // namespace samovar::broker

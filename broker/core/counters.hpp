@@ -1,0 +1,41 @@
+// What the broker counts about itself, since its start. Shown by `samovar status` under these names.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace samovar::broker {
+
+struct Counters {
+  std::uint64_t requests = 0;          // accepted or refused: each has one outcome
+  std::uint64_t dispatched = 0;        // sent to a worker, retries included
+  std::uint64_t retried = 0;           // idempotent ones, after worker_lost
+  std::uint64_t requeued = 0;          // never begun by the worker that died
+  std::uint64_t late_replies = 0;      // for a request that had ended, or never was
+  std::uint64_t stale_epochs = 0;      // messages under an epoch that is not their connection's
+  std::uint64_t protocol_errors = 0;   // messages refused as a whole
+  std::uint64_t client_gone = 0;       // requests whose client left before their outcome
+  std::uint64_t workers_lost = 0;      // connection broken or obituary, while not drained
+  std::uint64_t hellos = 0;
+};
+
+struct NamedCounter {
+  std::string_view name;
+  std::uint64_t Counters::*value;
+};
+
+inline constexpr std::array kCounters{
+    NamedCounter{"requests", &Counters::requests},
+    NamedCounter{"dispatched", &Counters::dispatched},
+    NamedCounter{"retried", &Counters::retried},
+    NamedCounter{"requeued", &Counters::requeued},
+    NamedCounter{"late_replies", &Counters::late_replies},
+    NamedCounter{"stale_epochs", &Counters::stale_epochs},
+    NamedCounter{"protocol_errors", &Counters::protocol_errors},
+    NamedCounter{"client_gone", &Counters::client_gone},
+    NamedCounter{"workers_lost", &Counters::workers_lost},
+    NamedCounter{"hellos", &Counters::hellos},
+};
+
+}  // namespace samovar::broker

@@ -1,0 +1,87 @@
+// What can happen to the core. Views and references live for the call of handle() only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/core/types.hpp"
+#include "proto/control.hpp"
+#include "proto/message.hpp"
+
+namespace samovar::broker::event {
+
+struct Hello {
+  Side side;
+  PeerId peer;
+  proto::PeerHello hello;
+};
+
+struct Request {
+  PeerId peer;
+  Epoch epoch;
+  std::uint64_t sent_us;
+  const proto::RequestItem& item;
+  FramePtr frame;  // owns the item's bytes; null: they are to be copied
+  Frames attachments;
+};
+
+struct Reply {
+  PeerId peer;
+  Epoch epoch;
+  const proto::ReplyItem& item;
+  Frames attachments;
+};
+
+struct Cancel {
+  PeerId peer;
+  Epoch epoch;
+  const std::vector<std::uint64_t>& ids;
+};
+
+struct Ready {
+  PeerId peer;
+  Epoch epoch;
+  proto::Ready ready;
+};
+
+struct Drain {
+  PeerId peer;
+  Epoch epoch;
+};
+
+struct Pool {
+  PeerId peer;
+  Epoch epoch;
+  proto::Pool pool;
+};
+
+struct Obituary {
+  PeerId peer;
+  Epoch epoch;
+  proto::Obituary obituary;
+};
+
+// The connection is proved to be gone: nothing more comes from it.
+struct PeerLost {
+  PeerId peer;
+};
+
+// A message that was refused as a whole.
+struct Malformed {
+  Side side;
+  PeerId peer;
+  std::string why;
+  std::optional<std::uint64_t> got_version = {};  // a version that is not spoken
+};
+
+// A pool that this broker starts by itself (configured) has no supervisor to speak for it: say why.
+struct PoolFailed {
+  std::string service;
+  std::string why;  // empty: it is being started again
+};
+
+// Finish what runs, refuse the rest.
+struct Shutdown {};
+
+}  // namespace samovar::broker::event

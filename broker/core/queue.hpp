@@ -1,0 +1,51 @@
+// What waits for a worker of one service. Order: priority class, then round robin by client, then arrival.
+// Every operation is O(1), however many clients or requests wait.
+#pragma once
+
+#include <array>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/list.hpp"
+#include "broker/core/request.hpp"
+
+namespace samovar::broker {
+
+class Queue {
+ public:
+  // A request goes behind, or (one that is queued again) before, the others of its client and class.
+  void push_back(Request& request) { insert(request, false); }
+  void push_front(Request& request) { insert(request, true); }
+
+  // The next one to dispatch; it stays queued.
+  Request* front() const;
+  // Takes out any queued request. If it was the front, the turn passes to the next client.
+  void remove(Request& request);
+
+  // All of them, class by class; for what ends many at once.
+  std::vector<Request*> all() const;
+
+  std::size_t size() const { return size_; }
+  std::size_t bytes() const { return bytes_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  // The requests of one client in one class, while there are any.
+  struct Line {
+    const Client* client = nullptr;
+    List<Request, &Request::in_queue> requests;
+    Link<Line> in_turn;
+  };
+  struct Class {
+    std::unordered_map<const Client*, Line> lines;
+    List<Line, &Line::in_turn> turn;
+  };
+
+  void insert(Request& request, bool at_front);
+
+  std::array<Class, proto::kPriorities> classes_;
+  std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace samovar::broker

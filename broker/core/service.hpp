@@ -1,0 +1,49 @@
+// A service: its methods, its workers, its queue.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "broker/core/estimate.hpp"
+#include "broker/core/queue.hpp"
+#include "broker/core/worker.hpp"
+
+namespace samovar::broker {
+
+struct Method {
+  std::string name;  // without the service
+  bool idempotent = false;
+  RunTime run_time;
+  std::array<std::uint64_t, kStatusCount> outcomes{};  // by status
+};
+
+struct Service {
+  explicit Service(std::string service_name) : name(std::move(service_name)) {}
+
+  const std::string name;
+  bool known = false;       // configured, or announced by a worker or a supervisor
+  bool configured = false;  // this broker starts its pool: requests wait for it until it has failed
+  std::map<std::string, Method, std::less<>> methods;
+
+  Roster ready;
+  std::size_t workers = 0;  // in any state
+  Queue queue;
+  std::size_t in_flight = 0;
+  std::size_t abandoned = 0;
+
+  // Pools that are loading or serving: while there is one, requests wait for its workers.
+  std::size_t holders = 0;
+  std::string failed;  // why its pool gave up; empty: it did not
+
+  // Since when nobody is there to run its requests and nobody is bringing one up.
+  TimePoint deserted_since{};
+  Timer deserted{Timer::Kind::service, this};
+
+  DrainRate drain_rate;
+  RetryBudget retries;
+
+  bool is_held() const { return holders > 0 || (configured && failed.empty()); }
+  bool is_deserted() const { return ready.size() == 0 && !is_held(); }
+};
+
+}  // namespace samovar::broker

@@ -1,0 +1,111 @@
+// What `samovar services` and `samovar status` show: maps of counts and states. Keys may be added, never changed.
+#include <msgpack.hpp>
+
+#include "broker/core/core.hpp"
+
+namespace samovar::broker {
+namespace {
+
+using Packer = msgpack::packer<msgpack::sbuffer>;
+
+template <typename Value>
+void entry(Packer& packer, std::string_view key, const Value& value) {
+  packer.pack(key);
+  packer.pack(value);
+}
+
+std::string_view state_of(const Service& service) {
+  if (service.ready.size() > 0) return "ready";
+  if (!service.failed.empty()) return "failed";
+  return service.is_held() ? "loading" : "no_workers";
+}
+
+void pack_outcomes(Packer& packer, const std::array<std::uint64_t, kStatusCount>& outcomes) {
+  packer.pack_map(kStatusCount);
+  for (std::uint8_t i = 0; i < kStatusCount; ++i) entry(packer, to_word(static_cast<Status>(i)), outcomes[i]);
+}
+
+void pack_method(Packer& packer, const Method& method) {
+  packer.pack_map(4);
+  entry(packer, "name", method.name);
+  entry(packer, "idempotent", method.idempotent);
+  packer.pack(std::string_view("run_us_estimate"));
+  method.run_time.us() ? packer.pack(*method.run_time.us()) : packer.pack_nil();
+  packer.pack(std::string_view("outcomes"));
+  pack_outcomes(packer, method.outcomes);
+}
+
+void pack_worker(Packer& packer, const Worker& worker) {
+  packer.pack_map(5);
+  entry(packer, "name", worker.name);
+  entry(packer, "pid", worker.pid);
+  entry(packer, "state", to_word(worker.state));
+  entry(packer, "in_flight", worker.held.size());
+  entry(packer, "credit", worker.credit);
+}
+
+}  // namespace
+
+std::string Core::services() const {
+  msgpack::sbuffer buffer;
+  Packer packer(buffer);
+  packer.pack_array(static_cast<std::uint32_t>(services_.size()));
+  for (const auto& [name, service] : services_) {
+    packer.pack_map(4);
+    entry(packer, "name", service->name);
+    entry(packer, "state", state_of(*service));
+    entry(packer, "workers", service->ready.size());
+    packer.pack(std::string_view("methods"));
+    packer.pack_array(static_cast<std::uint32_t>(service->methods.size()));
+    for (const auto& [method_name, method] : service->methods) packer.pack(method_name);
+  }
+  return {buffer.data(), buffer.size()};
+}
+
+std::string Core::status(TimePoint now) const {
+  msgpack::sbuffer buffer;
+  Packer packer(buffer);
+  packer.pack_map(5);
+
+  packer.pack(std::string_view("broker"));
+  packer.pack_map(6);
+  entry(packer, "software", config_.software);
+  entry(packer, "id", config_.broker_id);
+  entry(packer, "state", std::string_view(draining_ ? "draining" : "serving"));
+  entry(packer, "uptime_s", std::chrono::duration<double>(now - started_).count());
+  entry(packer, "endpoints", config_.endpoints);
+  entry(packer, "supervisors", supervisors_.size());
+
+  std::unordered_map<const Service*, std::vector<const Worker*>> workers;
+  for (const auto& [peer, worker] : workers_) workers[worker->service].push_back(worker.get());
+
+  packer.pack(std::string_view("services"));
+  packer.pack_array(static_cast<std::uint32_t>(services_.size()));
+  for (const auto& [name, service] : services_) {
+    packer.pack_map(9);
+    entry(packer, "name", service->name);
+    entry(packer, "state", state_of(*service));
+    entry(packer, "reason", service->failed);
+    entry(packer, "queued", service->queue.size());
+    entry(packer, "queued_bytes", service->queue.bytes());
+    entry(packer, "in_flight", service->in_flight - service->abandoned);
+    entry(packer, "abandoned", service->abandoned);
+    const auto& own = workers[service.get()];
+    packer.pack(std::string_view("workers"));
+    packer.pack_array(static_cast<std::uint32_t>(own.size()));
+    for (const Worker* worker : own) pack_worker(packer, *worker);
+    packer.pack(std::string_view("methods"));
+    packer.pack_array(static_cast<std::uint32_t>(service->methods.size()));
+    for (const auto& [method_name, method] : service->methods) pack_method(packer, method);
+  }
+
+  entry(packer, "clients", clients_.size());
+  packer.pack(std::string_view("counters"));
+  packer.pack_map(kCounters.size());
+  for (const auto& counter : kCounters) entry(packer, counter.name, counters_.*counter.value);
+  packer.pack(std::string_view("outcomes"));
+  pack_outcomes(packer, outcomes_);
+  return {buffer.data(), buffer.size()};
+}
+
+}  // namespace samovar::broker

@@ -1,0 +1,107 @@
+#include "broker/core/wire.hpp"
+
+#include <iterator>
+
+#include "proto/codec.hpp"
+#include "proto/control.hpp"
+#include "proto/limits.hpp"
+
+namespace samovar::broker {
+namespace {
+
+using proto::Kind;
+
+// The attachments of one item: the next `count` of those that are left.
+Frames take(Frames& attachments, std::size_t& taken, std::uint32_t count) {
+  const auto from = attachments.begin() + static_cast<std::ptrdiff_t>(taken);
+  taken += count;
+  return {std::make_move_iterator(from), std::make_move_iterator(from + count)};
+}
+
+// May this kind of message come in on this side?
+bool belongs(Side side, std::uint64_t kind) {
+  if (kind > static_cast<std::uint64_t>(Kind::protocol_error)) return false;
+  switch (static_cast<Kind>(kind)) {
+    case Kind::hello: return true;
+    case Kind::request:
+    case Kind::cancel: return side == Side::frontend;
+    case Kind::reply:
+    case Kind::ready:
+    case Kind::drain:
+    case Kind::pool:
+    case Kind::obituary: return side == Side::backend;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void Wire::refuse(Side side, PeerId peer, std::string_view why, TimePoint now) {
+  core_.handle(event::Malformed{side, peer, std::string(why)}, now);
+}
+
+void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachments, TimePoint now) {
+  const std::string_view bytes = frame->bytes();
+  proto::Head head;
+  if (auto why = proto::decode_head(bytes, head)) return refuse(side, peer, why, now);
+  if (head.version > limits::kMaxPrefixInteger) return refuse(side, peer, "the version is above 2^53 - 1", now);
+  if (head.version != proto::kVersion) {
+    return core_.handle(event::Malformed{side, peer, "unknown version", head.version}, now);
+  }
+  if (!belongs(side, head.kind)) {
+    return refuse(side, peer, "a message of kind " + std::to_string(head.kind) + " has no place here", now);
+  }
+  const auto kind = static_cast<Kind>(head.kind);
+  const auto epoch = static_cast<Epoch>(head.epoch);
+  if (kind == Kind::request) return receive_requests(peer, epoch, frame, attachments, now);
+  if (kind == Kind::reply) return receive_replies(peer, epoch, frame, attachments, now);
+  if (!attachments.empty()) return refuse(side, peer, "a control message has attachments", now);
+
+  // Decodes into `value`, and hands the event on when that worked.
+  const auto pass = [&](auto value, auto make_event) {
+    if (auto why = proto::decode(bytes, value)) return refuse(side, peer, why, now);
+    core_.handle(make_event(std::move(value)), now);
+  };
+  switch (kind) {
+    case Kind::hello:
+      return pass(proto::PeerHello{}, [&](auto hello) { return event::Hello{side, peer, std::move(hello)}; });
+    case Kind::ready:
+      return pass(proto::Ready{}, [&](auto ready) { return event::Ready{peer, epoch, std::move(ready)}; });
+    case Kind::pool:
+      return pass(proto::Pool{}, [&](auto pool) { return event::Pool{peer, epoch, std::move(pool)}; });
+    case Kind::obituary:
+      return pass(proto::Obituary{}, [&](auto text) { return event::Obituary{peer, epoch, std::move(text)}; });
+    case Kind::drain:
+      return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
+    default: {
+      std::vector<std::uint64_t> ids;
+      if (auto why = proto::decode_ids(bytes, ids)) return refuse(side, peer, why, now);
+      core_.handle(event::Cancel{peer, epoch, ids}, now);
+    }
+  }
+}
+
+void Wire::receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now) {
+  std::uint64_t sent_us = 0;
+  if (auto why = proto::decode_requests(frame->bytes(), attachments.size(), sent_us, requests_)) {
+    return refuse(Side::frontend, peer, why, now);
+  }
+  if (!core_.has_epoch(Side::frontend, peer, epoch)) return;
+  std::size_t taken = 0;
+  for (const auto& item : requests_) {
+    core_.handle(event::Request{peer, epoch, sent_us, item, frame, take(attachments, taken, item.attachments)}, now);
+  }
+}
+
+void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now) {
+  if (auto why = proto::decode_replies(frame->bytes(), attachments.size(), replies_)) {
+    return refuse(Side::backend, peer, why, now);
+  }
+  if (!core_.has_epoch(Side::backend, peer, epoch)) return;
+  std::size_t taken = 0;
+  for (const auto& item : replies_) {
+    core_.handle(event::Reply{peer, epoch, item, take(attachments, taken, item.attachments)}, now);
+  }
+}
+
+}  // namespace samovar::broker

@@ -1,0 +1,245 @@
+#include "broker/gate.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "broker/options.hpp"
+#include "proto/codec.hpp"
+#include "proto/limits.hpp"
+
+namespace samovar::broker {
+namespace {
+
+class ReceivedFrame : public Frame {
+ public:
+  explicit ReceivedFrame(zmq::message_t&& message) : message_(std::move(message)) {}
+  std::string_view bytes() const override { return {static_cast<const char*>(message_.data()), message_.size()}; }
+
+  // Another handle to the same bytes. libzmq counts the handles; the bytes are never changed.
+  zmq::message_t share() const {
+    zmq::message_t copy;
+    copy.copy(const_cast<zmq::message_t&>(message_));  // NOLINT: the source is not changed by a copy
+    return copy;
+  }
+
+ private:
+  zmq::message_t message_;
+};
+
+// A string as a message, without copying it when it is large.
+zmq::message_t to_message(std::string&& text) {
+  constexpr std::size_t kCopyBelow = 4096;
+  if (text.size() < kCopyBelow) return zmq::message_t(text.data(), text.size());
+  auto* owned = new std::string(std::move(text));
+  return zmq::message_t(
+      owned->data(), owned->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+}
+
+std::size_t size_of(const Message& message) {
+  std::size_t bytes = message.frame.size();
+  for (const auto& attachment : message.attachments) bytes += attachment->bytes().size();
+  return bytes;
+}
+
+// A peer may send frames without end in one message: those beyond what any message may have are not kept.
+constexpr std::size_t kMaxFrames = 4096;
+constexpr int kSendQueue = 64;
+
+std::string monitor_name(Side side) {
+  return side == Side::frontend ? "inproc://frontend.monitor" : "inproc://backend.monitor";
+}
+
+}  // namespace
+
+Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body)
+    : side_(side), serial_(serial), socket_(context, ZMQ_ROUTER), monitor_(context, ZMQ_PAIR) {
+  const auto ms = [](auto duration) { return static_cast<int>(std::chrono::milliseconds(duration).count()); };
+  socket_.set(zmq::sockopt::router_mandatory, true);
+  socket_.set(zmq::sockopt::sndhwm, kSendQueue);
+  socket_.set(zmq::sockopt::linger, 1000);
+  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_body + limits::kSocketSlack));
+  socket_.set(zmq::sockopt::heartbeat_ivl, ms(limits::kHeartbeatInterval));
+  socket_.set(zmq::sockopt::heartbeat_timeout, ms(limits::kHeartbeatTimeout));
+  socket_.set(zmq::sockopt::backlog, 1024);
+
+  const auto name = monitor_name(side);
+  if (zmq_socket_monitor(socket_.handle(), name.c_str(), ZMQ_EVENT_DISCONNECTED) != 0) throw zmq::error_t();
+  // Without a limit: a monitor that is full would stall the whole I/O thread.
+  monitor_.set(zmq::sockopt::rcvhwm, 0);
+  monitor_.set(zmq::sockopt::linger, 0);
+  monitor_.connect(name);
+}
+
+void Gate::bind(const std::string& endpoint) {
+  locks_.emplace_back(endpoint);
+  try {
+    if (endpoint.find('[') != std::string::npos) socket_.set(zmq::sockopt::ipv6, true);
+    socket_.bind(endpoint);
+  } catch (const zmq::error_t& error) {
+    const std::string what = "cannot listen on '" + endpoint + "': ";
+    if (error.num() == EADDRINUSE) {
+      throw BadOptions(what + "it is in use; is another samovard running? Choose another with --" +
+                       (side_ == Side::frontend ? "frontend" : "backend"));
+    }
+    throw BadOptions(what + error.what());
+  }
+  endpoints_.push_back(socket_.get(zmq::sockopt::last_endpoint));
+}
+
+// --- receiving -------------------------------------------------------------------------------------------
+
+PeerId Gate::identify(zmq::message_t& routing_id) {
+  const std::string key(static_cast<const char*>(routing_id.data()), routing_id.size());
+  const auto at = by_routing_id_.find(key);
+  if (at != by_routing_id_.end()) return at->second;
+  const auto id = static_cast<PeerId>(++serial_);
+  by_routing_id_.emplace(key, id);
+  peers_[raw(id)].routing_id = key;
+  return id;
+}
+
+bool Gate::receive(Received& out) {
+  zmq::message_t part;
+  if (!socket_.recv(part, zmq::recv_flags::dontwait)) return false;
+  out = {};
+  out.peer = identify(part);
+  bool more = part.more();
+  while (more) {
+    zmq::message_t next;
+    if (!socket_.recv(next, zmq::recv_flags::dontwait)) break;
+    more = next.more();
+    if (!out.frame) {
+      Peer& peer = peers_[raw(out.peer)];
+      if (peer.descriptor < 0) {
+        peer.descriptor = zmq_msg_get(next.handle(), ZMQ_SRCFD);
+        if (peer.descriptor >= 0) by_descriptor_.emplace(peer.descriptor, out.peer);
+      }
+      out.frame = std::make_shared<ReceivedFrame>(std::move(next));
+    } else if (out.attachments.size() < kMaxFrames) {
+      out.attachments.push_back(std::make_shared<ReceivedFrame>(std::move(next)));
+    }
+  }
+  if (!out.frame) out.frame = std::make_shared<ReceivedFrame>(zmq::message_t());
+  return true;
+}
+
+// --- sending ---------------------------------------------------------------------------------------------
+
+Gate::Sent Gate::try_send(const Peer& peer, Message& message) {
+  const auto flags = zmq::send_flags::dontwait;
+  zmq::message_t routing_id(peer.routing_id.data(), peer.routing_id.size());
+  try {
+    // Once the routing id is accepted, the rest of the message is too.
+    if (!socket_.send(routing_id, flags | zmq::send_flags::sndmore)) return Sent::full;
+    const bool alone = message.attachments.empty();
+    socket_.send(to_message(std::move(message.frame)), alone ? flags : flags | zmq::send_flags::sndmore);
+    for (std::size_t i = 0; i < message.attachments.size(); ++i) {
+      const bool last = i + 1 == message.attachments.size();
+      auto part = static_cast<const ReceivedFrame&>(*message.attachments[i]).share();
+      socket_.send(part, last ? flags : flags | zmq::send_flags::sndmore);
+    }
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EHOSTUNREACH) throw;
+    return Sent::gone;
+  }
+  return Sent::yes;
+}
+
+void Gate::send(Message&& message) {
+  const auto at = peers_.find(raw(message.peer));
+  if (at == peers_.end()) return;
+  Peer& peer = at->second;
+  const PeerId id = message.peer;
+  if (!peer.unsent.empty()) return keep_unsent(id, peer, std::move(message));
+  switch (try_send(peer, message)) {
+    case Sent::yes: break;
+    case Sent::full: keep_unsent(id, peer, std::move(message)); break;
+    case Sent::gone: suspect(id, Clock::now()); break;
+  }
+}
+
+// What a worker has not read yet is bounded by its credit; what a client does not read is not, so beyond a limit its
+// replies are dropped.
+void Gate::keep_unsent(PeerId id, Peer& peer, Message&& message) {
+  const std::size_t bytes = size_of(message);
+  if (side_ == Side::frontend && peer.unsent_bytes + bytes > limits::kMaxUnsentBytes) {
+    dropped_ += 1;
+    return;
+  }
+  if (peer.unsent.empty()) unsent_.push_back(raw(id));
+  peer.unsent_bytes += bytes;
+  peer.unsent.push_back(std::move(message));
+}
+
+void Gate::retry_unsent() {
+  std::erase_if(unsent_, [&](std::uint64_t id) {
+    const auto at = peers_.find(id);
+    if (at == peers_.end()) return true;
+    Peer& peer = at->second;
+    while (!peer.unsent.empty()) {
+      const std::size_t bytes = size_of(peer.unsent.front());
+      switch (try_send(peer, peer.unsent.front())) {
+        case Sent::full: return false;
+        case Sent::gone:
+          suspect(static_cast<PeerId>(id), Clock::now());
+          peer.unsent.clear();
+          peer.unsent_bytes = 0;
+          return true;
+        case Sent::yes: break;
+      }
+      peer.unsent_bytes -= bytes;
+      peer.unsent.pop_front();
+    }
+    return true;
+  });
+}
+
+// --- who is gone -----------------------------------------------------------------------------------------
+
+void Gate::suspect(PeerId peer, TimePoint now) {
+  suspects_[raw(peer)] = now + limits::kSuspectFor;
+}
+
+void Gate::read_monitor(TimePoint now) {
+  zmq::message_t event;
+  zmq::message_t address;
+  while (monitor_.recv(event, zmq::recv_flags::dontwait)) {
+    if (event.more()) (void)monitor_.recv(address, zmq::recv_flags::dontwait);
+    if (event.size() != 6) continue;
+    std::uint32_t descriptor = 0;
+    std::memcpy(&descriptor, event.data<char>() + 2, sizeof descriptor);
+    const auto [from, to] = by_descriptor_.equal_range(static_cast<int>(descriptor));
+    for (auto at = from; at != to; ++at) suspect(at->second, now);
+  }
+}
+
+std::vector<PeerId> Gate::find_lost(TimePoint now) {
+  std::vector<PeerId> lost;
+  std::erase_if(suspects_, [&](const auto& entry) {
+    const auto& [id, until] = entry;
+    const auto at = peers_.find(id);
+    if (at == peers_.end()) return true;
+    Message probe{side_, static_cast<PeerId>(id), proto::encode_bare(proto::Kind::probe, 0), {}};
+    if (try_send(at->second, probe) == Sent::gone) {
+      lost.push_back(static_cast<PeerId>(id));
+      return true;
+    }
+    return now >= until;
+  });
+  return lost;
+}
+
+void Gate::forget(PeerId id) {
+  const auto at = peers_.find(raw(id));
+  by_routing_id_.erase(at->second.routing_id);
+  const auto [from, to] = by_descriptor_.equal_range(at->second.descriptor);
+  for (auto entry = from; entry != to; ++entry) {
+    if (entry->second == id) {
+      by_descriptor_.erase(entry);
+      break;
+    }
+  }
+  peers_.erase(at);
+}
+
+}  // namespace samovar::broker

@@ -1,0 +1,83 @@
+// One ROUTER socket with its endpoints, its monitor and its peers: the only place that knows routing ids and
+// descriptors. It numbers peers, sends without ever blocking, and finds out which peers are gone. Used by the
+// server's thread only.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+#include <zmq.hpp>
+
+#include "broker/core/outbox.hpp"
+#include "broker/core/types.hpp"
+#include "broker/endpoint.hpp"
+
+namespace samovar::broker {
+
+struct Received {
+  PeerId peer{};
+  FramePtr frame;
+  Frames attachments;
+};
+
+class Gate {
+ public:
+  // `serial` numbers the peers of all gates of a process. `max_body` as announced.
+  Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body);
+
+  // Throws BadOptions when the endpoint cannot be bound. Afterwards endpoints() has its actual name.
+  void bind(const std::string& endpoint);
+  const std::vector<std::string>& endpoints() const { return endpoints_; }
+
+  // Takes one message that has come in; false when there is none.
+  bool receive(Received& out);
+
+  // Sends now what can be sent, and keeps the rest for retry_unsent(). A peer that is found gone becomes suspect.
+  void send(Message&& message);
+  void retry_unsent();
+  bool has_unsent() const { return !unsent_.empty(); }
+
+  // Reads the monitor: who sat on a closed descriptor becomes suspect.
+  void read_monitor(TimePoint now);
+  // Asks suspects whether they are still there; returns those that are gone. Their last messages may still have to
+  // be received before they are forgotten.
+  std::vector<PeerId> find_lost(TimePoint now);
+  void forget(PeerId peer);
+  bool has_suspects() const { return !suspects_.empty(); }
+
+  zmq::socket_ref socket() { return socket_; }
+  zmq::socket_ref monitor() { return monitor_; }
+  std::uint64_t dropped() const { return dropped_; }
+
+ private:
+  struct Peer {
+    std::string routing_id;
+    int descriptor = -1;
+    std::deque<Message> unsent;
+    std::size_t unsent_bytes = 0;
+  };
+  enum class Sent : std::uint8_t { yes, full, gone };
+
+  PeerId identify(zmq::message_t& routing_id);
+  Sent try_send(const Peer& peer, Message& message);
+  void keep_unsent(PeerId id, Peer& peer, Message&& message);
+  void suspect(PeerId peer, TimePoint now);
+
+  const Side side_;
+  std::uint64_t& serial_;
+  std::vector<EndpointLock> locks_;
+  std::vector<std::string> endpoints_;
+  zmq::socket_t socket_;
+  zmq::socket_t monitor_;
+
+  std::unordered_map<std::string, PeerId> by_routing_id_;
+  std::unordered_map<std::uint64_t, Peer> peers_;
+  std::unordered_multimap<int, PeerId> by_descriptor_;
+  std::unordered_map<std::uint64_t, TimePoint> suspects_;  // until when
+  std::vector<std::uint64_t> unsent_;                      // peers with messages that wait
+  std::uint64_t dropped_ = 0;                              // messages for peers that do not read
+};
+
+}  // namespace samovar::broker

@@ -1,0 +1,96 @@
+#include "broker/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+
+#include "broker/config_file.hpp"
+#include "broker/endpoint.hpp"
+
+#ifndef SAMOVAR_VERSION
+#define SAMOVAR_VERSION "unknown"
+#endif
+
+namespace samovar::broker {
+namespace {
+
+constexpr const char* kFrontend = "tcp://127.0.0.1:7711";
+constexpr const char* kBackend = "tcp://127.0.0.1:7712";
+
+void check_word(const std::string& key, const std::string& word, std::initializer_list<const char*> known) {
+  if (std::find(known.begin(), known.end(), word) != known.end()) return;
+  std::string words;
+  for (const char* one : known) words += std::string(words.empty() ? "" : ", ") + one;
+  throw BadOptions("'" + word + "' is no " + key + "; known: " + words);
+}
+
+void check(Options& options) {
+  check_word("log level", options.log.level, {"debug", "info", "warning", "error", "off"});
+  check_word("log format", options.log.format, {"text", "json"});
+  for (const auto* endpoints : {&options.frontend, &options.backend}) {
+    for (const auto& endpoint : *endpoints) check_endpoint(endpoint, options.insecure);
+  }
+  for (std::size_t i = 0; i < options.services.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (options.services[i].name == options.services[j].name) {
+        throw BadOptions("service '" + options.services[i].name + "' is configured twice");
+      }
+    }
+    options.core.services.push_back(options.services[i].name);
+  }
+  options.core.software = std::string("samovard ") + SAMOVAR_VERSION;
+}
+
+}  // namespace
+
+std::optional<Options> parse_options(int argc, char** argv) {
+  CLI::App app{"Samovar's broker: takes requests from clients, balances them over resident Python workers."};
+  app.name("samovard");
+  Options options;
+  std::string config;
+  std::vector<std::string> frontend;
+  std::vector<std::string> backend;
+  std::string log_level;
+  std::string log_format;
+  bool insecure = false;
+  bool print_default_config = false;
+  app.add_option("--config", config, "A TOML file; --print-default-config shows its keys")->type_name("FILE");
+  app.add_option("--frontend", frontend, std::string("Where clients connect; repeatable (default ") + kFrontend + ")")
+      ->type_name("ENDPOINT")
+      ->allow_extra_args(false);
+  app.add_option("--backend", backend, std::string("Where workers connect; repeatable (default ") + kBackend + ")")
+      ->type_name("ENDPOINT")
+      ->allow_extra_args(false);
+  app.add_flag("--insecure", insecure, "Allow endpoints beyond this machine, though nothing tells who connects");
+  app.add_option("--log-level", log_level, "debug, info, warning, error or off")->type_name("LEVEL");
+  app.add_option("--log-format", log_format, "text or json")->type_name("FORMAT");
+  app.add_flag("--print-default-config", print_default_config, "Print a configuration file with all defaults, and exit");
+  app.set_version_flag("--version", std::string("samovard ") + SAMOVAR_VERSION);
+  app.footer("Exit codes: 0 ended by SIGTERM or SIGINT after draining; 2 wrong options, configuration or endpoints.");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    app.exit(asked);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw BadOptions(std::string(error.what()) + " (samovard --help lists the options)");
+  }
+  if (print_default_config) {
+    std::cout << default_config();
+    return std::nullopt;
+  }
+
+  if (!config.empty()) read_config_file(config, options);
+  if (!frontend.empty()) options.frontend = frontend;
+  if (!backend.empty()) options.backend = backend;
+  if (options.frontend.empty()) options.frontend = {kFrontend};
+  if (options.backend.empty()) options.backend = {kBackend};
+  if (!log_level.empty()) options.log.level = log_level;
+  if (!log_format.empty()) options.log.format = log_format;
+  options.insecure = options.insecure || insecure;
+  check(options);
+  return options;
+}
+
+}  // namespace samovar::broker

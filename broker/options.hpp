@@ -1,0 +1,48 @@
+// What samovard can be told: on the command line, and in a TOML file. The command line wins.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "broker/core/config.hpp"
+
+namespace samovar::broker {
+
+// A pool that samovard starts by itself: one supervisor with its workers.
+struct ServiceOptions {
+  std::string name;
+  std::string app;  // MODULE:OBJECT
+  std::uint32_t workers = 1;
+  std::string directory;               // where it runs; its modules are imported from here
+  std::vector<std::string> arguments;  // further ones of samovar-worker
+};
+
+struct LogOptions {
+  std::string level = "info";
+  std::string format = "text";  // or "json": one object a line
+};
+
+struct Options {
+  std::vector<std::string> frontend;
+  std::vector<std::string> backend;
+  bool insecure = false;  // may listen beyond this machine
+  std::string worker_command = "samovar-worker";
+  std::vector<ServiceOptions> services;
+  LogOptions log;
+  CoreConfig core;
+};
+
+// Wrong options, configuration or endpoints: what() is one sentence that names the thing and the way out.
+// The process ends with exit code 2.
+class BadOptions : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Empty when the command line asked for something that has been printed (--help, --version,
+// --print-default-config). Throws BadOptions.
+std::optional<Options> parse_options(int argc, char** argv);
+
+}  // namespace samovar::broker

@@ -1,0 +1,151 @@
+#include "broker/pools.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+extern char** environ;
+
+namespace samovar::broker {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kFirstBackOff = 200ms;
+constexpr auto kLongestBackOff = 30s;
+constexpr auto kHealthyAfter = 60s;
+constexpr auto kStopGrace = 35s;  // a little more than samovar-worker's own --stop-grace
+
+// Starts a process in a session of its own (Ctrl-C is for samovard alone), with an ordinary signal mask, and stdin
+// from /dev/null. Returns an errno.
+int spawn(const std::vector<std::string>& arguments, const std::string& directory, pid_t& pid) {
+  std::vector<char*> argv;
+  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_init(&actions);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+  const int error = posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  return error;
+}
+
+}  // namespace
+
+Pools::Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend)
+    : worker_command_(std::move(worker_command)), backend_(std::move(backend)) {
+  for (auto& service : services) {
+    Pool& pool = pools_.emplace_back();
+    pool.options = std::move(service);
+    pool.start_at = TimePoint{};
+    pool.back_off = kFirstBackOff;
+  }
+}
+
+Pools::~Pools() {
+  signal_all(SIGKILL);
+  for (Pool& pool : pools_) {
+    if (pool.pid > 0) ::waitpid(pool.pid, nullptr, 0);
+  }
+}
+
+void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events) {
+  std::vector<std::string> arguments{worker_command_,
+                                     pool.options.app,
+                                     "--connect",
+                                     backend_,
+                                     "--workers",
+                                     std::to_string(pool.options.workers),
+                                     "--name",
+                                     pool.options.name,
+                                     "--parent-pid",
+                                     std::to_string(::getpid())};
+  arguments.insert(arguments.end(), pool.options.arguments.begin(), pool.options.arguments.end());
+  pool.started = now;
+  pool.start_at.reset();
+  pid_t pid = 0;
+  if (const int error = spawn(arguments, pool.options.directory, pid)) {
+    pool.pid = 0;
+    const std::string why = "cannot start '" + worker_command_ + "': " + std::strerror(error);
+    spdlog::error("service '{}': {}; is it in PATH? (worker_command in the configuration)", pool.options.name, why);
+    pool.start_at = now + pool.back_off;
+    pool.back_off = std::min<Duration>(pool.back_off * 2, kLongestBackOff);
+    events.push_back({pool.options.name, why});
+    return;
+  }
+  pool.pid = pid;
+  spdlog::info("service '{}': supervisor started, pid {}", pool.options.name, pid);
+  events.push_back({pool.options.name, ""});
+}
+
+void Pools::ended(Pool& pool, int wait_status, TimePoint now, std::vector<event::PoolFailed>& events) {
+  pool.pid = 0;
+  if (stopping()) return;
+  const std::string how = WIFSIGNALED(wait_status) ? "was ended by signal " + std::to_string(WTERMSIG(wait_status))
+                                                   : "exited with code " + std::to_string(WEXITSTATUS(wait_status));
+  if (now - pool.started >= kHealthyAfter) pool.back_off = kFirstBackOff;
+  pool.start_at = now + pool.back_off;
+  spdlog::error("service '{}': its supervisor {}; it is started again in {} ms", pool.options.name, how,
+                to_us(pool.back_off) / 1000);
+  pool.back_off = std::min<Duration>(pool.back_off * 2, kLongestBackOff);
+  events.push_back({pool.options.name, "its supervisor " + how + "; the log says more"});
+}
+
+std::vector<event::PoolFailed> Pools::tick(TimePoint now) {
+  std::vector<event::PoolFailed> events;
+  for (Pool& pool : pools_) {
+    int wait_status = 0;
+    if (pool.pid > 0 && ::waitpid(pool.pid, &wait_status, WNOHANG) == pool.pid) ended(pool, wait_status, now, events);
+    if (!stopping() && pool.start_at && *pool.start_at <= now) start(pool, now, events);
+  }
+  if (kill_at_ && *kill_at_ <= now && !all_gone()) {
+    spdlog::warn("supervisors that did not stop within {} s are killed", kStopGrace.count());
+    signal_all(SIGKILL);
+    kill_at_ = now + 1s;
+  }
+  return events;
+}
+
+std::optional<TimePoint> Pools::next_deadline() const {
+  std::optional<TimePoint> next = kill_at_ && !all_gone() ? kill_at_ : std::nullopt;
+  for (const Pool& pool : pools_) {
+    if (!stopping() && pool.start_at) next = next ? std::min(*next, *pool.start_at) : *pool.start_at;
+  }
+  return next;
+}
+
+void Pools::stop(TimePoint now) {
+  if (stopping()) return;
+  kill_at_ = now + kStopGrace;
+  signal_all(SIGTERM);
+}
+
+bool Pools::all_gone() const {
+  return std::none_of(pools_.begin(), pools_.end(), [](const Pool& pool) { return pool.pid > 0; });
+}
+
+void Pools::signal_all(int signal) {
+  for (const Pool& pool : pools_) {
+    if (pool.pid > 0) ::kill(pool.pid, signal);
+  }
+}
+
+}  // namespace samovar::broker

@@ -1,0 +1,54 @@
+// The supervisors that samovard starts by itself, one for each [[service]] block. It restarts them with back-off and
+// stops them at the end. Used by the server's thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/core/event.hpp"
+#include "broker/core/types.hpp"
+#include "broker/options.hpp"
+
+namespace samovar::broker {
+
+class Pools {
+ public:
+  Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend);
+  // Kills what still runs.
+  ~Pools();
+  Pools(const Pools&) = delete;
+  Pools& operator=(const Pools&) = delete;
+
+  // Starts those whose time has come, reaps those that have ended. What the core has to know comes back.
+  std::vector<event::PoolFailed> tick(TimePoint now);
+  std::optional<TimePoint> next_deadline() const;
+
+  // Asks all to stop; they finish what they have. Killed when they take longer than the grace time.
+  void stop(TimePoint now);
+  bool stopping() const { return kill_at_.has_value(); }
+  bool all_gone() const;
+
+ private:
+  struct Pool {
+    ServiceOptions options;
+    pid_t pid = 0;
+    TimePoint started{};
+    std::optional<TimePoint> start_at;
+    Duration back_off{};
+    bool failed = false;
+  };
+
+  void start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events);
+  void ended(Pool& pool, int wait_status, TimePoint now, std::vector<event::PoolFailed>& events);
+  void signal_all(int signal);
+
+  const std::string worker_command_;
+  const std::string backend_;
+  std::vector<Pool> pools_;
+  std::optional<TimePoint> kill_at_;
+};
+
+}  // namespace samovar::broker

@@ -1,0 +1,52 @@
+// The core with sockets around it: one thread, one loop.
+#pragma once
+
+#include <string>
+#include <vector>
+#include <zmq.hpp>
+
+#include "broker/core/core.hpp"
+#include "broker/core/wire.hpp"
+#include "broker/gate.hpp"
+#include "broker/log.hpp"
+#include "broker/options.hpp"
+#include "broker/pools.hpp"
+
+namespace samovar::broker {
+
+class Server {
+ public:
+  // Binds all endpoints; throws BadOptions when one cannot be had. `signals` is a signalfd of SIGTERM, SIGINT and
+  // SIGCHLD, which must be blocked in every thread.
+  Server(const Options& options, int signals);
+
+  // Serves until it has drained after SIGTERM or SIGINT. Returns the exit code.
+  int run();
+
+  std::string ready_line() const;
+
+ private:
+  bool receive(TimePoint now);
+  bool receive_from(Gate& gate, Side side, TimePoint now);
+  void look_for_lost(Gate& gate, Side side, TimePoint now);
+  void read_signals(TimePoint now);
+  void flush(TimePoint now);
+  bool finished(TimePoint now);
+  void wait();
+  long wait_ms(TimePoint now) const;
+
+  zmq::context_t context_;
+  std::uint64_t peer_serial_ = 0;
+  Gate frontend_;
+  Gate backend_;
+  Core core_;
+  Wire wire_;
+  Pools pools_;
+  NoteLog notes_;
+  const int signals_;
+  int stop_signals_ = 0;
+  bool backend_empty_ = false;   // nothing was left to receive in this turn
+  bool frontend_empty_ = false;
+};
+
+}  // namespace samovar::broker

@@ -1,0 +1,13 @@
+# Third-party packages. Debian 12's versions are the base, newer ones work too.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SAMOVAR_LIBZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
+pkg_check_modules(SAMOVAR_CPPZMQ REQUIRED IMPORTED_TARGET cppzmq)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+include(${CMAKE_CURRENT_LIST_DIR}/msgpack.cmake)
+if(NOT TARGET samovar::msgpack)
+  message(FATAL_ERROR "msgpack.hpp is missing (on Debian: libmsgpack-cxx-dev)")
+endif()

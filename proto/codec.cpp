@@ -1,0 +1,351 @@
+#include "proto/codec.hpp"
+
+#include <algorithm>
+
+#include "proto/cursor.hpp"
+#include "proto/limits.hpp"
+
+namespace samovar::proto {
+namespace {
+
+constexpr std::uint32_t kRequestElements = 8;
+constexpr std::uint32_t kReplyElements = 6;
+constexpr int kBelowMessage = limits::kMaxDepth - 1;
+constexpr Malformed kBadItem = "an item is cut off, nested too deeply, or not msgpack";
+
+// An integer of the prefix.
+bool read_prefix(Cursor& cursor, std::uint64_t& number) {
+  return cursor.read_uint(number) && number <= limits::kMaxPrefixInteger;
+}
+
+// Opens a message of one kind: leaves the cursor behind the epoch and tells how many elements follow.
+Malformed open(Cursor& cursor, std::uint32_t& rest) {
+  std::uint32_t size = 0;
+  std::uint64_t ignored = 0;
+  if (!cursor.read_array(size)) return "the message is not one msgpack array";
+  if (size < 3) return "the message has fewer than three elements";
+  for (int i = 0; i < 3; ++i) {
+    if (!read_prefix(cursor, ignored)) return "version, kind or epoch is not an integer from 0 to 2^53 - 1";
+  }
+  rest = size - 3;
+  return nullptr;
+}
+
+// The extensions that a broker acts on.
+struct Extensions {
+  std::uint32_t attachments = 0;
+  Priority priority = Priority::normal;
+};
+
+// Reads ext behind the cursor. `wrong` is set where it spoils its item alone. Attachments must add up, so a
+// count that cannot be read spoils the whole message.
+Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, const char*& wrong) {
+  if (!cursor.skip(kBelowMessage, ext)) return kBadItem;
+  if (ext.size() > limits::kMaxExtBytes) wrong = "ext is larger than 16 KiB";
+  Cursor inside(ext);
+  std::uint32_t entries = 0;
+  if (inside.read_nil()) return nullptr;
+  if (!inside.read_map(entries)) {
+    wrong = "ext is neither a map nor nil";
+    return nullptr;
+  }
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    std::string_view key;
+    std::string_view value;
+    if (!inside.read_str(key)) {
+      wrong = "a key of ext is not a string";
+      if (!inside.skip(kBelowMessage, value)) return kBadItem;
+    }
+    if (!inside.skip(kBelowMessage, value)) return kBadItem;
+    Cursor at_value(value);
+    std::uint64_t number = 0;
+    if (key == "attachments") {
+      if (!at_value.read_nil() && !at_value.read_uint(number))
+        return "ext.attachments is not a non-negative integer";
+      if (number > limits::kMaxAttachments) return "an item claims more than 64 attachments";
+      known.attachments = static_cast<std::uint32_t>(number);
+    } else if (key == "priority") {
+      known.priority = Priority::normal;
+      if (at_value.read_nil()) continue;
+      if (at_value.read_uint(number) && number < kPriorities) {
+        known.priority = static_cast<Priority>(number);
+      } else {
+        wrong = "ext.priority is not 0, 1 or 2";
+      }
+    }
+  }
+  return nullptr;
+}
+
+Malformed check_count(std::uint32_t rest, std::uint32_t per_item, std::uint32_t& items) {
+  if (rest == 0 || rest % per_item != 0) return "the message does not hold a whole number of items";
+  items = rest / per_item;
+  if (items > limits::kMaxBundle) return "the message holds more than 1,024 items";
+  return nullptr;
+}
+
+}  // namespace
+
+Malformed decode_head(std::string_view frame, Head& head) {
+  Cursor cursor(frame);
+  std::uint32_t size = 0;
+  if (!cursor.read_array(size) || size == 0) return "the message is not one msgpack array";
+  if (!cursor.read_uint(head.version)) return "the version is not a non-negative integer";
+  if (head.version != kVersion) return nullptr;
+  if (size < 3 || !read_prefix(cursor, head.kind) || !read_prefix(cursor, head.epoch)) {
+    return "version, kind or epoch is not an integer from 0 to 2^53 - 1";
+  }
+  return nullptr;
+}
+
+Malformed decode_requests(std::string_view frame, std::size_t attachments, std::uint64_t& sent_us,
+                          std::vector<RequestItem>& items) {
+  items.clear();
+  Cursor cursor(frame);
+  std::uint32_t rest = 0;
+  std::uint32_t count = 0;
+  if (auto why = open(cursor, rest)) return why;
+  if (rest == 0 || !read_prefix(cursor, sent_us)) return "sent_us is not an integer from 0 to 2^53 - 1";
+  if (auto why = check_count(rest - 1, kRequestElements, count)) return why;
+
+  std::size_t claimed = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    RequestItem& item = items.emplace_back();
+    std::uint64_t attempt = 0;
+    std::uint64_t flags = 0;
+    std::string_view args;
+    std::string_view kwargs;
+    Extensions known;
+    if (!read_prefix(cursor, item.id) || !read_prefix(cursor, attempt) || !read_prefix(cursor, flags) ||
+        !read_prefix(cursor, item.timeout_us)) {
+      return "id, attempt, flags or timeout_us is not an integer from 0 to 2^53 - 1";
+    }
+    if (attempt < 1 || attempt > 255) return "an attempt is not between 1 and 255";
+    if (!cursor.read_str(item.method)) {
+      if (!cursor.skip(kBelowMessage, item.method)) return kBadItem;
+      item.method = {};
+      item.wrong = "the method is not a string";
+    }
+    const bool is_array = cursor.at_array();
+    if (!cursor.skip(kBelowMessage, args)) return kBadItem;
+    const bool is_map = cursor.at_map() || cursor.at_nil();
+    if (!cursor.skip(kBelowMessage, kwargs)) return kBadItem;
+    if (auto why = read_ext(cursor, item.ext, known, item.wrong)) return why;
+    if (!is_array) item.wrong = "args is not an array";
+    if (!is_map) item.wrong = "kwargs is neither a map nor nil";
+    item.attempt = static_cast<std::uint8_t>(attempt);
+    item.flags = static_cast<std::uint32_t>(flags);
+    item.body = {args.data(), args.size() + kwargs.size()};
+    item.attachments = known.attachments;
+    item.priority = known.priority;
+    claimed += item.attachments;
+  }
+  if (!cursor.at_end()) return "bytes follow the message's array";
+  if (claimed != attachments) return "the items claim another number of attachments than the message has";
+  return nullptr;
+}
+
+Malformed decode_replies(std::string_view frame, std::size_t attachments, std::vector<ReplyItem>& items) {
+  items.clear();
+  Cursor cursor(frame);
+  std::uint32_t rest = 0;
+  std::uint32_t count = 0;
+  if (auto why = open(cursor, rest)) return why;
+  if (auto why = check_count(rest, kReplyElements, count)) return why;
+
+  std::size_t claimed = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    ReplyItem& item = items.emplace_back();
+    std::uint64_t attempt = 0;
+    std::uint64_t status = 0;
+    Extensions known;
+    const char* wrong = nullptr;
+    if (!read_prefix(cursor, item.id) || !read_prefix(cursor, attempt) || !read_prefix(cursor, status) ||
+        !read_prefix(cursor, item.run_us)) {
+      return "id, attempt, status or run_us is not an integer from 0 to 2^53 - 1";
+    }
+    if (attempt < 1 || attempt > 255) return "an attempt is not between 1 and 255";
+    const bool is_map = cursor.at_map();
+    if (!cursor.skip(kBelowMessage, item.value)) return kBadItem;
+    if (status != 0 && !is_map) return "the value of an error is not a map";
+    if (auto why = read_ext(cursor, item.ext, known, wrong)) return why;
+    if (wrong) return wrong;
+    item.attempt = static_cast<std::uint8_t>(attempt);
+    item.status = status_from_wire(status);
+    item.attachments = known.attachments;
+    claimed += item.attachments;
+  }
+  if (!cursor.at_end()) return "bytes follow the message's array";
+  if (claimed != attachments) return "the items claim another number of attachments than the message has";
+  return nullptr;
+}
+
+Malformed decode_ids(std::string_view frame, std::vector<std::uint64_t>& ids) {
+  ids.clear();
+  Cursor cursor(frame);
+  std::uint32_t rest = 0;
+  if (auto why = open(cursor, rest)) return why;
+  if (rest > limits::kMaxBundle) return "the message holds more than 1,024 ids";
+  for (std::uint32_t i = 0; i < rest; ++i) {
+    if (!read_prefix(cursor, ids.emplace_back())) return "an id is not an integer from 0 to 2^53 - 1";
+  }
+  if (!cursor.at_end()) return "bytes follow the message's array";
+  return nullptr;
+}
+
+Malformed decode_control(std::string_view frame, std::string_view& map) {
+  Cursor cursor(frame);
+  std::uint32_t rest = 0;
+  if (frame.size() > limits::kMaxControlBytes) return "a control message is larger than 256 KiB";
+  if (auto why = open(cursor, rest)) return why;
+  if (rest != 1 || !cursor.at_map()) return "a control message does not hold exactly one map";
+  if (!cursor.skip(kBelowMessage, map))
+    return "a control message is cut off, nested too deeply, or not msgpack";
+  if (!cursor.at_end()) return "bytes follow the message's array";
+  return nullptr;
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= limits::kMaxNameBytes &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                  c == '-' || c == '.';
+         });
+}
+
+bool split_method(std::string_view name, MethodName& parts) {
+  if (!is_name(name)) return false;
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) return false;
+  parts = {name.substr(0, dot), name.substr(dot + 1)};
+  return true;
+}
+
+namespace {
+
+void append_big_endian(std::string& out, std::uint64_t number, int width) {
+  for (int shift = 8 * (width - 1); shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(number >> shift & 0xff));
+}
+
+void append_head(std::string& out, Kind kind, std::uint64_t epoch) {
+  append_uint(out, kVersion);
+  append_uint(out, static_cast<std::uint64_t>(kind));
+  append_uint(out, epoch);
+}
+
+// An array header of fixed width, so that the count can be written when it is known.
+constexpr std::size_t kWideArray = 5;
+
+void patch_wide_array(std::string& out, std::uint32_t elements) {
+  out[0] = '\xdd';
+  for (std::size_t i = 0; i < 4; ++i) out[1 + i] = static_cast<char>(elements >> (24 - 8 * i) & 0xff);
+}
+
+}  // namespace
+
+void append_uint(std::string& out, std::uint64_t number) {
+  if (number <= 0x7f) {
+    out.push_back(static_cast<char>(number));
+  } else if (number <= 0xff) {
+    out.push_back('\xcc');
+    append_big_endian(out, number, 1);
+  } else if (number <= 0xffff) {
+    out.push_back('\xcd');
+    append_big_endian(out, number, 2);
+  } else if (number <= 0xffff'ffff) {
+    out.push_back('\xce');
+    append_big_endian(out, number, 4);
+  } else {
+    out.push_back('\xcf');
+    append_big_endian(out, number, 8);
+  }
+}
+
+void append_str(std::string& out, std::string_view text) {
+  if (text.size() <= 31) {
+    out.push_back(static_cast<char>(0xa0 | text.size()));
+  } else if (text.size() <= 0xff) {
+    out.push_back('\xd9');
+    append_big_endian(out, text.size(), 1);
+  } else if (text.size() <= 0xffff) {
+    out.push_back('\xda');
+    append_big_endian(out, text.size(), 2);
+  } else {
+    out.push_back('\xdb');
+    append_big_endian(out, text.size(), 4);
+  }
+  out.append(text);
+}
+
+void append_map(std::string& out, std::uint32_t entries) {
+  if (entries <= 15) {
+    out.push_back(static_cast<char>(0x80 | entries));
+  } else if (entries <= 0xffff) {
+    out.push_back('\xde');
+    append_big_endian(out, entries, 2);
+  } else {
+    out.push_back('\xdf');
+    append_big_endian(out, entries, 4);
+  }
+}
+
+void append_array(std::string& out, std::uint32_t elements) {
+  if (elements <= 15) {
+    out.push_back(static_cast<char>(0x90 | elements));
+  } else if (elements <= 0xffff) {
+    out.push_back('\xdc');
+    append_big_endian(out, elements, 2);
+  } else {
+    out.push_back('\xdd');
+    append_big_endian(out, elements, 4);
+  }
+}
+
+BundleWriter::BundleWriter(Kind kind, std::uint64_t epoch, std::uint64_t sent_us)
+    : buffer_(kWideArray, '\0'),
+      head_elements_(kind == Kind::request ? 4 : 3),
+      elements_per_item_(kind == Kind::request ? kRequestElements : kReplyElements) {
+  append_head(buffer_, kind, epoch);
+  if (kind == Kind::request) append_uint(buffer_, sent_us);
+}
+
+void BundleWriter::add_request(std::uint64_t id, std::uint8_t attempt, std::uint32_t flags,
+                               std::uint64_t timeout_us, std::string_view method, std::string_view tail) {
+  append_uint(buffer_, id);
+  append_uint(buffer_, attempt);
+  append_uint(buffer_, flags);
+  append_uint(buffer_, timeout_us);
+  append_str(buffer_, method);
+  buffer_.append(tail);
+  ++items_;
+}
+
+void BundleWriter::add_reply(std::uint64_t id, std::uint8_t attempt, Status status, std::uint64_t run_us,
+                             std::string_view tail) {
+  append_uint(buffer_, id);
+  append_uint(buffer_, attempt);
+  append_uint(buffer_, static_cast<std::uint64_t>(status));
+  append_uint(buffer_, run_us);
+  buffer_.append(tail);
+  ++items_;
+}
+
+std::string BundleWriter::finish() && {
+  patch_wide_array(buffer_, head_elements_ + items_ * elements_per_item_);
+  return std::move(buffer_);
+}
+
+std::string encode_ids(Kind kind, std::uint64_t epoch, const std::vector<std::uint64_t>& ids) {
+  std::string out(kWideArray, '\0');
+  append_head(out, kind, epoch);
+  for (const auto id : ids) append_uint(out, id);
+  patch_wide_array(out, static_cast<std::uint32_t>(3 + ids.size()));
+  return out;
+}
+
+std::string encode_bare(Kind kind, std::uint64_t epoch) {
+  return encode_ids(kind, epoch, {});
+}
+
+}  // namespace samovar::proto

@@ -1,0 +1,74 @@
+// What travels: kinds of message, and the items of a bundle as views into the frame that holds them.
+// See PROTOCOL.md, sections 3 and 4.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <samovar/status.hpp>
+
+namespace samovar::proto {
+
+inline constexpr std::uint64_t kVersion = 1;
+
+enum class Kind : std::uint8_t {
+  hello = 1,
+  request = 2,
+  reply = 3,
+  cancel = 4,
+  ready = 5,
+  register_again = 6,
+  drain = 7,
+  drained = 8,
+  pool = 9,
+  obituary = 10,
+  probe = 11,
+  protocol_error = 12,
+};
+
+enum Flags : std::uint32_t {
+  kIdempotent = 1u << 0,
+  kMetadata = 1u << 1,
+};
+
+enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
+inline constexpr std::size_t kPriorities = 3;
+
+// The first three elements of every message.
+struct Head {
+  std::uint64_t version = 0;
+  std::uint64_t kind = 0;  // as sent: may be none of Kind
+  std::uint64_t epoch = 0;
+};
+
+// One request of a bundle. Views borrow the frame that was decoded.
+struct RequestItem {
+  std::uint64_t id = 0;
+  std::uint8_t attempt = 1;
+  std::uint32_t flags = 0;
+  std::uint64_t timeout_us = 0;
+  std::string_view method;  // "service.method"
+  std::string_view body;    // msgpack: args and kwargs, one after the other
+  std::string_view ext;     // msgpack: map or nil
+  std::uint32_t attachments = 0;
+  Priority priority = Priority::normal;
+  const char* wrong = nullptr;  // well-formed but not acceptable: why; id is valid
+
+  // args, kwargs and ext are neighbours on the wire, and are handed on as one piece.
+  std::string_view tail() const { return {body.data(), body.size() + ext.size()}; }
+};
+
+// One reply of a bundle. Views borrow the frame that was decoded.
+struct ReplyItem {
+  std::uint64_t id = 0;
+  std::uint8_t attempt = 1;
+  Status status = Status::ok;
+  std::uint64_t run_us = 0;
+  std::string_view value;  // msgpack: the result, or the map of an error
+  std::string_view ext;    // msgpack: map or nil
+  std::uint32_t attachments = 0;
+
+  std::string_view tail() const { return {value.data(), value.size() + ext.size()}; }
+};
+
+}  // namespace samovar::proto
