@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -22,13 +23,20 @@ bool is_this_machine(std::string_view host) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
 
+bool is_port(std::string_view text) {
+  if (text == "*") return true;
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port <= 65535;
+}
+
 }  // namespace
 
 void check_endpoint(const std::string& endpoint, bool insecure) {
   if (endpoint.starts_with(kIpc) && endpoint.size() > kIpc.size()) return;
   const std::string_view address = std::string_view(endpoint).substr(std::min(kTcp.size(), endpoint.size()));
   const auto colon = address.rfind(':');
-  if (!endpoint.starts_with(kTcp) || colon == std::string_view::npos || colon == 0 || colon + 1 == address.size()) {
+  if (!endpoint.starts_with(kTcp) || colon == std::string_view::npos || colon == 0 || !is_port(address.substr(colon + 1))) {
     throw BadOptions("'" + endpoint + "' is no endpoint: write tcp://127.0.0.1:PORT or ipc:///PATH");
   }
   if (!insecure && !is_this_machine(address.substr(0, colon))) {

@@ -178,6 +178,14 @@ std::string_view clipped(std::string_view text) {
   return text.substr(0, end);
 }
 
+// The same from the other end, for what says most in its last lines.
+std::string_view clipped_to_end(std::string_view text) {
+  if (text.size() <= limits::kMaxErrorText) return text;
+  std::size_t begin = text.size() - limits::kMaxErrorText;
+  while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) ++begin;
+  return text.substr(begin);
+}
+
 }  // namespace
 
 std::string_view to_word(Role role) {
@@ -352,7 +360,7 @@ std::string encode(std::uint64_t epoch, const Obituary& in) {
       .field("signal", in.signal)
       .field("exit_code", in.exit_code)
       .field("reason", clipped(in.reason))
-      .field("stderr", clipped(in.stderr_lines))
+      .field("stderr", clipped_to_end(in.stderr_lines))
       .field("last_started", in.last_started)
       .flag("running", in.running)
       .message(Kind::obituary, epoch);
@@ -398,12 +406,12 @@ std::string encode_error(const ErrorValue& in) {
       .field("message", in.message.empty() ? std::string_view{"no message"} : clipped(in.message))
       .field("where", in.where)
       .field("type", in.type)
-      .field("traceback", clipped(in.traceback))
+      .field("traceback", clipped_to_end(in.traceback))
       .field("retry_after_us", in.retry_after_us)
       .field("pid", in.pid)
       .field("signal", in.signal)
       .field("exit_code", in.exit_code)
-      .field("stderr", clipped(in.stderr_lines))
+      .field("stderr", clipped_to_end(in.stderr_lines))
       .map();
 }
 

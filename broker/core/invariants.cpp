@@ -95,6 +95,7 @@ const char* Core::check_invariants() const {
     if (service->is_deserted() && !service->queue.empty() && !service->deserted.is_set()) {
       return "requests wait for a service that has nobody, without an end";
     }
+    if (!service->queue.empty() && service->ready.pick(std::nullopt)) return "a request waits while a worker is idle";
     if (!service->known && !service->deserted.is_set()) return "an unknown service is kept without an end";
   }
   if (tallies.size() > services_.size()) return "something belongs to a service that is gone";

@@ -42,8 +42,8 @@ std::vector<Request*> Queue::all() const {
   std::vector<Request*> requests;
   requests.reserve(size_);
   for (const Class& cls : classes_) {
-    for (const auto& [client, line] : cls.lines) {
-      for (Request* request = line.requests.front(); request; request = line.requests.next(*request)) {
+    for (const Line* line = cls.turn.front(); line; line = cls.turn.next(*line)) {
+      for (Request* request = line->requests.front(); request; request = line->requests.next(*request)) {
         requests.push_back(request);
       }
     }

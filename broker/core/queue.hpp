@@ -22,7 +22,7 @@ class Queue {
   // Takes out any queued request. If it was the front, the turn passes to the next client.
   void remove(Request& request);
 
-  // All of them, class by class; for what ends many at once.
+  // All of them, class by class and client by client; for what ends many at once.
   std::vector<Request*> all() const;
 
   std::size_t size() const { return size_; }

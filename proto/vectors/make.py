@@ -382,7 +382,7 @@ def requests():
         request("an unknown priority is refused alone",
                 item(id=1, ext={"priority": 3}, wrong=True), item(id=2, ext={"priority": -1}, wrong=True),
                 item(id=3, ext={"priority": "high"}, wrong=True), item(id=4, ext={"priority": 2**64 - 1}, wrong=True),
-                item(id=5, ext={"priority": 1.0}, wrong=True), item(id=6)),
+                item(id=5, ext={"priority": 1.0}, wrong=True), item(id=6, ext={"priority": True}, wrong=True), item(id=7)),
         request("a wrong item keeps its attachments",
                 item(id=1, args=5, ext={"attachments": 1, "priority": 9}, wrong=True),
                 item(id=2, ext={"attachments": 1}), attachments=2),
@@ -583,7 +583,7 @@ def malformed():
         bad("1,025 ids", "cancel", "more than 1,024 ids", [1, 4, EPOCH, *range(1025)]),
     ]
     for field, value in (("version", "1"), ("kind", 2.0), ("epoch", None), ("sent_us", "0"), ("id", "7"), ("id", None),
-                         ("attempt", [1]), ("flags", True), ("timeout_us", 0.5), ("id", b"\x07")):
+                         ("attempt", [1]), ("flags", True), ("timeout_us", 0.5), ("id", b"\x07"), ("id", True)):
         kind = {"version": "unknown", "kind": "unknown"}.get(field, "request")
         out.append(bad(f"a request whose {field} is {value!r}", kind, f"{field} {number}", with_(one, **{field: value})))
     for field in ("version", "kind", "epoch", "sent_us", "id", "attempt", "flags", "timeout_us"):
@@ -606,6 +606,7 @@ def malformed():
             attachments=65),
         bad("2^64 - 1 attachments", "request", "more than 64 attachments", with_(one, ext={"attachments": 2**64 - 1})),
         bad("attachments is a str", "request", "attachments is not a uint", with_(one, ext={"attachments": "1"}), attachments=1),
+        bad("attachments is true", "request", "attachments is not a uint", with_(one, ext={"attachments": True}), attachments=1),
         bad("attachments is negative", "request", "attachments is not a uint", with_(one, ext={"attachments": -1})),
         bad("a reply claims an attachment that is not there", "reply", "attachments do not add up",
             with_(result, ext={"attachments": 1})),
@@ -618,6 +619,7 @@ def malformed():
     for field in ("id", "attempt", "status", "run_us"):
         out.append(bad(f"a reply whose {field} is negative", "reply", f"{field} {number}", with_(result, **{field: -1})))
         out.append(bad(f"a reply whose {field} is a str", "reply", f"{field} {number}", with_(result, **{field: "1"})))
+        out.append(bad(f"a reply whose {field} is true", "reply", f"{field} {number}", with_(result, **{field: True})))
     out += [
         bad("a reply whose id is 2^53", "reply", f"id {number}", with_(result, id=2**53)),
         bad("a reply of attempt 0", "reply", "attempt is not 1 to 255", with_(result, attempt=0)),
@@ -658,7 +660,7 @@ def malformed():
             out.append(bad(f"{kind} whose {key} is nil", kind, f"{key} is missing",
                            [1, number_of_kind, epoch, {**full, key: None}]))
         for key, value in full.items():
-            wrong = {bool: [1, "true"], int: ["1", -1, 2**53, 1.0], str: [1, b"text"], dict: [[], "m"], list: [1, ["1"], [-1]]}
+            wrong = {bool: [1, "true"], int: ["1", -1, 2**53, 1.0, True], str: [1, b"text"], dict: [[], "m"], list: [1, ["1"], [-1]]}
             for other in wrong[type(value)]:
                 out.append(bad(f"{kind} whose {key} is {plain(other)}", kind, f"{key} is of the wrong type",
                                [1, number_of_kind, epoch, {**full, key: other}]))
