@@ -120,6 +120,8 @@ ServiceOptions read_service(const std::string& path, const std::string& director
 }  // namespace
 
 void read_config_file(const std::string& path, Options& options) {
+  // It could be opened, and would look like an empty file.
+  if (std::filesystem::is_directory(path)) throw BadOptions(path + ": is a directory, not a file");
   toml::table table;
   try {
     table = toml::parse_file(path);

@@ -15,24 +15,46 @@ class ReceivedFrame : public Frame {
   explicit ReceivedFrame(zmq::message_t&& message) : message_(std::move(message)) {}
   std::string_view bytes() const override { return {static_cast<const char*>(message_.data()), message_.size()}; }
 
-  // Another handle to the same bytes. libzmq counts the handles; the bytes are never changed.
-  zmq::message_t share() const {
-    zmq::message_t copy;
-    copy.copy(const_cast<zmq::message_t&>(message_));  // NOLINT: the source is not changed by a copy
-    return copy;
-  }
-
  private:
   zmq::message_t message_;
 };
 
-// A string as a message, without copying it when it is large.
-zmq::message_t to_message(std::string&& text) {
-  constexpr std::size_t kCopyBelow = 4096;
-  if (text.size() < kCopyBelow) return zmq::message_t(text.data(), text.size());
-  auto* owned = new std::string(std::move(text));
+constexpr std::size_t kCopyBelow = 4096;
+
+// What libzmq holds of a peer's messages, and gives back in its own thread once it is sent or dropped.
+template <typename Owner>
+struct Loan {
+  Owner owner;
+  HeldBytes held;
+  std::size_t bytes;
+};
+
+template <typename Owner>
+zmq::message_t lend(std::string_view bytes, Owner&& owner, const HeldBytes& held) {
+  auto* loan = new Loan<Owner>{std::move(owner), held, bytes.size()};
+  *held += bytes.size();
   return zmq::message_t(
-      owned->data(), owned->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+      const_cast<char*>(bytes.data()), bytes.size(),  // NOLINT: libzmq does not write to what it sends
+      [](void*, void* hint) {
+        auto* given_back = static_cast<Loan<Owner>*>(hint);
+        *given_back->held -= given_back->bytes;
+        delete given_back;
+      },
+      loan);
+}
+
+// Each as a message, without copying it when it is large.
+zmq::message_t to_message(std::string&& text, const HeldBytes& held) {
+  if (text.size() < kCopyBelow) return zmq::message_t(text.data(), text.size());
+  auto owner = std::make_unique<std::string>(std::move(text));
+  const std::string_view bytes = *owner;
+  return lend(bytes, std::move(owner), held);
+}
+
+zmq::message_t to_message(const FramePtr& frame, const HeldBytes& held) {
+  const auto bytes = frame->bytes();
+  if (bytes.size() < kCopyBelow) return zmq::message_t(bytes.data(), bytes.size());
+  return lend(bytes, FramePtr(frame), held);
 }
 
 std::size_t size_of(const Message& message) {
@@ -44,6 +66,8 @@ std::size_t size_of(const Message& message) {
 // A peer may send frames without end in one message: those beyond what any message may have are not kept.
 constexpr std::size_t kMaxFrames = 4096;
 constexpr int kSendQueue = 64;
+// libzmq bounds what waits in a socket for one peer by messages only: large ones are held back here.
+constexpr std::size_t kMaxHeldBytes = 64u << 20;
 
 std::string monitor_name(Side side) {
   return side == Side::frontend ? "inproc://frontend.monitor" : "inproc://backend.monitor";
@@ -132,11 +156,10 @@ Gate::Sent Gate::try_send(const Peer& peer, Message& message) {
     // Once the routing id is accepted, the rest of the message is too.
     if (!socket_.send(routing_id, flags | zmq::send_flags::sndmore)) return Sent::full;
     const bool alone = message.attachments.empty();
-    socket_.send(to_message(std::move(message.frame)), alone ? flags : flags | zmq::send_flags::sndmore);
+    socket_.send(to_message(std::move(message.frame), peer.held), alone ? flags : flags | zmq::send_flags::sndmore);
     for (std::size_t i = 0; i < message.attachments.size(); ++i) {
       const bool last = i + 1 == message.attachments.size();
-      auto part = static_cast<const ReceivedFrame&>(*message.attachments[i]).share();
-      socket_.send(part, last ? flags : flags | zmq::send_flags::sndmore);
+      socket_.send(to_message(message.attachments[i], peer.held), last ? flags : flags | zmq::send_flags::sndmore);
     }
   } catch (const zmq::error_t& error) {
     if (error.num() != EHOSTUNREACH) throw;
@@ -150,7 +173,7 @@ void Gate::send(Message&& message) {
   if (at == peers_.end()) return;
   Peer& peer = at->second;
   const PeerId id = message.peer;
-  if (!peer.unsent.empty()) return keep_unsent(id, peer, std::move(message));
+  if (!peer.unsent.empty() || *peer.held > kMaxHeldBytes) return keep_unsent(id, peer, std::move(message));
   switch (try_send(peer, message)) {
     case Sent::yes: break;
     case Sent::full: keep_unsent(id, peer, std::move(message)); break;
@@ -177,6 +200,7 @@ void Gate::retry_unsent() {
     if (at == peers_.end()) return true;
     Peer& peer = at->second;
     while (!peer.unsent.empty()) {
+      if (*peer.held > kMaxHeldBytes) return false;
       const std::size_t bytes = size_of(peer.unsent.front());
       switch (try_send(peer, peer.unsent.front())) {
         case Sent::full: return false;

@@ -3,7 +3,9 @@
 // server's thread only.
 #pragma once
 
+#include <atomic>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -21,6 +23,9 @@ struct Received {
   FramePtr frame;
   Frames attachments;
 };
+
+// Bytes that libzmq holds for one peer. Shared with libzmq's thread.
+using HeldBytes = std::shared_ptr<std::atomic<std::size_t>>;
 
 class Gate {
  public:
@@ -55,6 +60,7 @@ class Gate {
   struct Peer {
     std::string routing_id;
     int descriptor = -1;
+    HeldBytes held = std::make_shared<std::atomic<std::size_t>>(0);
     std::deque<Message> unsent;
     std::size_t unsent_bytes = 0;
   };

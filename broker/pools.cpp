@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 constexpr auto kFirstBackOff = 200ms;
 constexpr auto kLongestBackOff = 30s;
 constexpr auto kHealthyAfter = 60s;
+constexpr auto kWorthWaiting = 1s;      // requests wait for a supervisor that comes back within this time
+constexpr auto kReasonMayTake = 100ms;  // its own last message, which says more than its exit code
 constexpr auto kStopGrace = 35s;  // a little more than samovar-worker's own --stop-grace
 
 // Starts a process in a session of its own (Ctrl-C is for samovard alone), with an ordinary signal mask, and stdin
@@ -92,11 +94,12 @@ void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& eve
     return;
   }
   pool.pid = pid;
+  pool.failure.reset();
   spdlog::info("service '{}': supervisor started, pid {}", pool.options.name, pid);
   events.push_back({pool.options.name, ""});
 }
 
-void Pools::ended(Pool& pool, int wait_status, TimePoint now, std::vector<event::PoolFailed>& events) {
+void Pools::ended(Pool& pool, int wait_status, TimePoint now) {
   pool.pid = 0;
   if (stopping()) return;
   const std::string how = WIFSIGNALED(wait_status) ? "was ended by signal " + std::to_string(WTERMSIG(wait_status))
@@ -105,15 +108,23 @@ void Pools::ended(Pool& pool, int wait_status, TimePoint now, std::vector<event:
   pool.start_at = now + pool.back_off;
   spdlog::error("service '{}': its supervisor {}; it is started again in {} ms", pool.options.name, how,
                 to_us(pool.back_off) / 1000);
+  // One that was killed comes back soon; one that gave up, or is killed again and again, has failed.
+  const bool gave_up = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) != 0;
+  if (gave_up || pool.back_off > kWorthWaiting) {
+    pool.failure = {now + kReasonMayTake, "its supervisor " + how + "; the log says more"};
+  }
   pool.back_off = std::min<Duration>(pool.back_off * 2, kLongestBackOff);
-  events.push_back({pool.options.name, "its supervisor " + how + "; the log says more"});
 }
 
 std::vector<event::PoolFailed> Pools::tick(TimePoint now) {
   std::vector<event::PoolFailed> events;
   for (Pool& pool : pools_) {
     int wait_status = 0;
-    if (pool.pid > 0 && ::waitpid(pool.pid, &wait_status, WNOHANG) == pool.pid) ended(pool, wait_status, now, events);
+    if (pool.pid > 0 && ::waitpid(pool.pid, &wait_status, WNOHANG) == pool.pid) ended(pool, wait_status, now);
+    if (pool.failure && pool.failure->tell_at <= now) {
+      events.push_back({pool.options.name, pool.failure->why});
+      pool.failure.reset();
+    }
     if (!stopping() && pool.start_at && *pool.start_at <= now) start(pool, now, events);
   }
   if (kill_at_ && *kill_at_ <= now && !all_gone()) {
@@ -128,6 +139,7 @@ std::optional<TimePoint> Pools::next_deadline() const {
   std::optional<TimePoint> next = kill_at_ && !all_gone() ? kill_at_ : std::nullopt;
   for (const Pool& pool : pools_) {
     if (!stopping() && pool.start_at) next = next ? std::min(*next, *pool.start_at) : *pool.start_at;
+    if (pool.failure) next = next ? std::min(*next, pool.failure->tell_at) : pool.failure->tell_at;
   }
   return next;
 }

@@ -32,17 +32,21 @@ class Pools {
   bool all_gone() const;
 
  private:
+  struct Failure {
+    TimePoint tell_at;
+    std::string why;
+  };
   struct Pool {
     ServiceOptions options;
     pid_t pid = 0;
     TimePoint started{};
     std::optional<TimePoint> start_at;
     Duration back_off{};
-    bool failed = false;
+    std::optional<Failure> failure;  // that the core has not been told yet
   };
 
   void start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events);
-  void ended(Pool& pool, int wait_status, TimePoint now, std::vector<event::PoolFailed>& events);
+  void ended(Pool& pool, int wait_status, TimePoint now);
   void signal_all(int signal);
 
   const std::string worker_command_;

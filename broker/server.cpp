@@ -111,6 +111,12 @@ void Server::flush(TimePoint now) {
     (message.side == Side::frontend ? frontend_ : backend_).send(std::move(message));
   }
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
+  if (const auto dropped = frontend_.dropped(); dropped > dropped_told_) {
+    notes_.write({Note::Level::warning, "dropped replies",
+                  std::to_string(dropped - dropped_told_) + " replies dropped for a client that does not read them"},
+                 now);
+    dropped_told_ = dropped;
+  }
 }
 
 bool Server::finished(TimePoint now) {

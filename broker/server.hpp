@@ -45,6 +45,7 @@ class Server {
   NoteLog notes_;
   const int signals_;
   int stop_signals_ = 0;
+  std::uint64_t dropped_told_ = 0;  // of frontend_.dropped(): what the log knows
   bool backend_empty_ = false;   // nothing was left to receive in this turn
   bool frontend_empty_ = false;
 };

@@ -21,7 +21,12 @@ def main() -> int:
         with log.open("wb") as output:
             broker = subprocess.Popen(command, stderr=output, start_new_session=True)
         try:
-            demo = [BINARIES / "samovar-demo", sys.executable, ROOT / "examples" / "demo" / "ways", frontend]
+            demo = [
+                BINARIES / "samovar-demo",
+                sys.executable,
+                ROOT / "examples" / "demo" / "ways",
+                frontend,
+            ]
             code = subprocess.run(demo, timeout=120).returncode
         except subprocess.TimeoutExpired:
             print("demo: no result within two minutes", file=sys.stderr)

@@ -1,0 +1,49 @@
+// One call on its way, as the session sees it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <samovar/buffer.hpp>
+#include <samovar/detail/outcome.hpp>
+
+namespace samovar::client {
+
+// Monotonic, and the clock of `sent_us` on the wire.
+using Clock = std::chrono::steady_clock;
+using TimePoint = Clock::time_point;
+using Duration = Clock::duration;
+
+using detail::Outcome;
+
+// Names a call while it is outstanding; never 0. Goes over the wire as the request's id.
+enum class CallId : std::uint64_t {};
+
+// The session shares the call from submit() to its completion, and reads but does not change what the caller set.
+struct Call {
+  std::string method;
+  std::string tail;  // msgpack: args, kwargs and ext, as in proto::RequestItem::tail
+  std::vector<Buffer> attachments;
+  std::uint32_t flags = 0;  // proto::Flags
+  TimePoint deadline{};
+
+  CallId id{};  // set by the session in submit(); kept afterwards
+};
+using CallPtr = std::shared_ptr<Call>;
+
+// Bytes of its body, attachments included.
+inline std::size_t size_of(const Call& call) {
+  std::size_t size = call.tail.size();
+  for (const auto& attachment : call.attachments) size += attachment.size();
+  return size;
+}
+
+struct Completion {
+  CallPtr call;
+  Outcome outcome;
+};
+
+}  // namespace samovar::client

@@ -1,0 +1,145 @@
+#include "client/call_table.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace samovar::client {
+namespace {
+
+// An id has 53 bits on the wire: 22 for the slot, 31 for the generation.
+constexpr int kSlotBits = 22;
+constexpr std::uint64_t kSlotMask = (std::uint64_t{1} << kSlotBits) - 1;
+constexpr std::uint32_t kGenerationMask = 0x7fff'ffff;
+
+}  // namespace
+
+CallTable::Slot CallTable::add(CallPtr call) {
+  Slot slot;
+  if (free_.empty()) {
+    slot = static_cast<Slot>(entries_.size());
+    assert(slot <= kSlotMask);
+    entries_.emplace_back().generation = first_generation_ & kGenerationMask;
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  Entry& entry = entries_[slot];
+  entry.generation = (entry.generation + 1) & kGenerationMask;
+  if (entry.generation == 0) entry.generation = 1;
+  call->id = CallId{std::uint64_t{entry.generation} << kSlotBits | slot};
+  entry.due = call->deadline;
+  entry.call = std::move(call);
+  entry.state = CallState::waiting;
+  entry.attempts = 0;
+  entry.overdue = false;
+  push_back(waiting_, slot);
+  heap_.push_back(slot);
+  entry.heap_index = static_cast<std::uint32_t>(heap_.size() - 1);
+  sift_up(entry.heap_index);
+  return slot;
+}
+
+CallPtr CallTable::remove(Slot slot) {
+  Entry& entry = entries_[slot];
+  assert(entry.state != CallState::free);
+  unlink(list_of(entry.state), slot);
+  const auto index = entry.heap_index;
+  const Slot last = heap_.back();
+  heap_.pop_back();
+  if (last != slot) {
+    place(index, last);
+    sift_up(index);
+    sift_down(entries_[last].heap_index);
+  }
+  entry.state = CallState::free;
+  free_.push_back(slot);
+  return std::move(entry.call);
+}
+
+CallTable::Slot CallTable::find(CallId id) const {
+  const auto number = static_cast<std::uint64_t>(id);
+  const auto slot = number & kSlotMask;
+  if (slot >= entries_.size()) return kNone;
+  const Entry& entry = entries_[slot];
+  if (entry.state == CallState::free || entry.generation != number >> kSlotBits) return kNone;
+  return static_cast<Slot>(slot);
+}
+
+void CallTable::mark_sent(Slot slot) {
+  assert(entries_[slot].state == CallState::waiting);
+  unlink(waiting_, slot);
+  entries_[slot].state = CallState::sent;
+  push_back(sent_, slot);
+}
+
+void CallTable::mark_waiting(Slot slot) {
+  assert(entries_[slot].state == CallState::sent);
+  unlink(sent_, slot);
+  entries_[slot].state = CallState::waiting;
+  push_front(waiting_, slot);
+}
+
+void CallTable::set_due(Slot slot, TimePoint due) {
+  entries_[slot].due = due;
+  sift_up(entries_[slot].heap_index);
+  sift_down(entries_[slot].heap_index);
+}
+
+void CallTable::push_back(List& list, Slot slot) {
+  Entry& entry = entries_[slot];
+  entry.previous = list.tail;
+  entry.next = kNone;
+  (list.tail == kNone ? list.head : entries_[list.tail].next) = slot;
+  list.tail = slot;
+  ++list.size;
+}
+
+void CallTable::push_front(List& list, Slot slot) {
+  Entry& entry = entries_[slot];
+  entry.previous = kNone;
+  entry.next = list.head;
+  (list.head == kNone ? list.tail : entries_[list.head].previous) = slot;
+  list.head = slot;
+  ++list.size;
+}
+
+void CallTable::unlink(List& list, Slot slot) {
+  const Entry& entry = entries_[slot];
+  (entry.previous == kNone ? list.head : entries_[entry.previous].next) = entry.next;
+  (entry.next == kNone ? list.tail : entries_[entry.next].previous) = entry.previous;
+  --list.size;
+}
+
+void CallTable::place(std::uint32_t index, Slot slot) {
+  heap_[index] = slot;
+  entries_[slot].heap_index = index;
+}
+
+void CallTable::sift_up(std::uint32_t index) {
+  const Slot slot = heap_[index];
+  const TimePoint due = entries_[slot].due;
+  while (index > 0) {
+    const std::uint32_t parent = (index - 1) / 2;
+    if (entries_[heap_[parent]].due <= due) break;
+    place(index, heap_[parent]);
+    index = parent;
+  }
+  place(index, slot);
+}
+
+void CallTable::sift_down(std::uint32_t index) {
+  const Slot slot = heap_[index];
+  const TimePoint due = entries_[slot].due;
+  const auto size = static_cast<std::uint32_t>(heap_.size());
+  for (;;) {
+    std::uint32_t child = 2 * index + 1;
+    if (child >= size) break;
+    if (child + 1 < size && entries_[heap_[child + 1]].due < entries_[heap_[child]].due) ++child;
+    if (due <= entries_[heap_[child]].due) break;
+    place(index, heap_[child]);
+    index = child;
+  }
+  place(index, slot);
+}
+
+}  // namespace samovar::client

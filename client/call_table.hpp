@@ -1,0 +1,95 @@
+// The calls that are outstanding: found by id, listed in two queues, ordered by when they are due.
+// Ids are a slot's number and its generation, so that an id is never met twice while a late reply could name it.
+// No entry costs an allocation of its own once the table has grown. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "client/call.hpp"
+
+namespace samovar::client {
+
+enum class CallState : std::uint8_t {
+  free,     // the slot holds no call
+  waiting,  // to be sent, for the first time or again
+  sent,     // handed to the transport under the present epoch
+};
+
+class CallTable {
+ public:
+  using Slot = std::uint32_t;
+  static constexpr Slot kNone = 0xffff'ffff;
+
+  struct Entry {
+    CallPtr call;
+    CallState state = CallState::free;
+    std::uint8_t attempts = 0;  // how often it has been sent
+    bool overdue = false;       // sent, and its deadline has passed: the broker has a little time to say so
+    TimePoint due{};
+
+   private:
+    friend class CallTable;
+    std::uint32_t generation = 0;
+    std::uint32_t heap_index = 0;
+    Slot previous = kNone;
+    Slot next = kNone;
+  };
+
+  // The first generation is a seed: two sessions, or two runs, should not use the same ids.
+  explicit CallTable(std::uint32_t first_generation) : first_generation_(first_generation) {}
+
+  // Takes a call in, as the last that waits, due at its deadline, and sets its id.
+  Slot add(CallPtr call);
+  CallPtr remove(Slot slot);
+
+  // The slot of a call that is outstanding, or kNone.
+  Slot find(CallId id) const;
+
+  Entry& operator[](Slot slot) { return entries_[slot]; }
+  const Entry& operator[](Slot slot) const { return entries_[slot]; }
+
+  // Move a call to the end of the sent, or back to the front of those that wait.
+  void mark_sent(Slot slot);
+  void mark_waiting(Slot slot);
+
+  Slot first_waiting() const { return waiting_.head; }
+  Slot last_sent() const { return sent_.tail; }
+  Slot first_sent() const { return sent_.head; }
+  Slot next(Slot slot) const { return entries_[slot].next; }
+
+  void set_due(Slot slot, TimePoint due);
+  // The call that is due first, or kNone.
+  Slot first_due() const { return heap_.empty() ? kNone : heap_.front(); }
+
+  std::size_t size() const { return heap_.size(); }
+  std::size_t waiting() const { return waiting_.size; }
+  std::size_t sent() const { return sent_.size; }
+
+ private:
+  struct List {
+    Slot head = kNone;
+    Slot tail = kNone;
+    std::size_t size = 0;
+  };
+
+  void push_back(List& list, Slot slot);
+  void push_front(List& list, Slot slot);
+  void unlink(List& list, Slot slot);
+  List& list_of(CallState state) { return state == CallState::waiting ? waiting_ : sent_; }
+
+  void place(std::uint32_t index, Slot slot);
+  void sift_up(std::uint32_t index);
+  void sift_down(std::uint32_t index);
+
+  std::uint32_t first_generation_;
+  std::vector<Entry> entries_;
+  std::vector<Slot> free_;
+  std::vector<Slot> heap_;  // binary, by Entry::due
+  List waiting_;
+  List sent_;
+};
+
+}  // namespace samovar::client

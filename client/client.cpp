@@ -1,0 +1,104 @@
+#include <unistd.h>
+#include <cerrno>
+#include <utility>
+
+#include <samovar/client.hpp>
+
+#include "client/driver.hpp"
+#include "client/process.hpp"
+#include "client/request.hpp"
+#include "client/zmq_transport.hpp"
+
+namespace samovar {
+namespace {
+
+using detail::PendingCall;
+
+client::SessionConfig session_config(const std::string& endpoint, const ClientOptions& options) {
+  client::SessionConfig config;
+  config.endpoint = endpoint;
+  config.name = options.name.empty() ? program_invocation_short_name : options.name;
+  config.pid = static_cast<std::uint64_t>(getpid());
+  config.clock = client::clock_name();
+  config.nonce_seed = client::random_number();
+  config.id_seed = static_cast<std::uint32_t>(client::random_number());
+  config.max_outstanding = options.max_outstanding;
+  return config;
+}
+
+detail::Reply take_reply(PendingCall& call) {
+  return {std::move(call.outcome), std::move(call.method), call.driver->endpoint(),
+          (call.flags & proto::kIdempotent) != 0};
+}
+
+}  // namespace
+
+namespace detail {
+
+bool is_ready(const PendingCall& call) {
+  return call.ended();
+}
+
+bool wait(PendingCall& call, std::optional<SteadyTime> until) {
+  return call.driver->wait(call, until);
+}
+
+Reply take(PendingCall& call) {
+  return take_reply(call);
+}
+
+void cancel(const std::shared_ptr<PendingCall>& call) {
+  call->driver->cancel(call);
+}
+
+void require(bool valid) {
+  if (!valid)
+    throw std::logic_error("this samovar::Future holds no call: its result has been taken, or it was moved");
+}
+
+}  // namespace detail
+
+Client::Client(const std::string& endpoint, ClientOptions options)
+    : timeout_(options.timeout),
+      driver_(std::make_shared<detail::Driver>(session_config(endpoint, options),
+                                               client::make_zmq_transport(endpoint))) {}
+
+Client::~Client() {
+  if (driver_->usable()) {
+    driver_->close();
+  } else {
+    client::keep_for_ever(std::move(driver_));
+  }
+}
+
+const std::string& Client::endpoint() const {
+  return *driver_->endpoint();
+}
+
+detail::Reply Client::perform(std::string_view method, detail::Request request) {
+  const auto call = std::make_shared<PendingCall>();
+  call->driver = driver_;
+  std::string why;
+  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+    driver_->perform(call);
+  } else {
+    driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
+  }
+  return take_reply(*call);
+}
+
+std::shared_ptr<PendingCall> Client::start(std::string_view method, detail::Request request,
+                                           std::unique_ptr<detail::Callback> callback) {
+  auto call = std::make_shared<PendingCall>();
+  call->driver = driver_;
+  call->callback = std::move(callback);
+  std::string why;
+  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+    driver_->start(call);
+  } else {
+    driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
+  }
+  return call;
+}
+
+}  // namespace samovar

@@ -1,0 +1,71 @@
+#include <cxxabi.h>
+#include <cstdlib>
+#include <memory>
+#include <samovar/detail/decode.hpp>
+#include <samovar/error.hpp>
+#include <samovar/value.hpp>
+
+namespace samovar::detail {
+namespace {
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+// Where the template argument list that is open at `at` ends: the position of its ',' or '>' on this level.
+std::size_t end_of_argument(const std::string& text, std::size_t at) {
+  int depth = 0;
+  for (; at < text.size(); ++at) {
+    if (text[at] == '<') ++depth;
+    if (text[at] == '>' && depth-- == 0) return at;
+    if (text[at] == ',' && depth == 0) return at;
+  }
+  return at;
+}
+
+// A type as a person writes it: without allocators, hashes and comparisons that are the default.
+std::string name_of(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> demangled(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+  std::string name = status == 0 ? demangled.get() : type.name();
+  replace_all(name, "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+              "std::string");
+  for (const std::string_view noise :
+       {", std::allocator<", ", std::less<", ", std::hash<", ", std::equal_to<"}) {
+    for (auto at = name.find(noise); at != std::string::npos; at = name.find(noise, at)) {
+      name.erase(at, end_of_argument(name, at + 2) - at);
+    }
+  }
+  replace_all(name, " >", ">");
+  return name;
+}
+
+std::string describe(const msgpack::object& object) {
+  const auto value = Value::copy(object);
+  const std::string word(value.type_word());
+  switch (value.type()) {
+    case Value::Type::nil: return word;
+    case Value::Type::array: return "an array of " + std::to_string(value.size());
+    case Value::Type::map: return "a map of " + std::to_string(value.size());
+    case Value::Type::integer:
+    case Value::Type::extension: return "an " + word;
+    default: return "a " + word;
+  }
+}
+
+}  // namespace
+
+// The zone's first piece holds a small result whole.
+Unpacked::Unpacked(std::string_view bytes) : zone_(bytes.size() < 256 ? 512 : MSGPACK_ZONE_CHUNK_SIZE) {
+  const auto reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
+  object_ = msgpack::unpack(zone_, bytes.data(), bytes.size(), reference);
+}
+
+void throw_misfit(const Reply* reply, const std::type_info& wanted, const msgpack::object& got) {
+  throw make_misfit(reply, name_of(wanted), describe(got));
+}
+
+}  // namespace samovar::detail

@@ -1,0 +1,260 @@
+// The callers' side of the driver, and its end. Leading is in leader.cpp.
+#include "client/driver.hpp"
+
+#include <csignal>
+#include <stdexcept>
+#include <utility>
+
+#include "client/process.hpp"
+
+namespace samovar::detail {
+namespace {
+
+// The driver whose callback runs on this thread.
+thread_local const Driver* calling_back = nullptr;
+
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+Waiter PendingCall::kEnded;
+
+Driver::Driver(client::SessionConfig config, std::unique_ptr<client::Transport> transport)
+    : endpoint_(std::make_shared<const std::string>(config.endpoint)),
+      max_outstanding_(config.max_outstanding),
+      generation_(client::fork_generation()),
+      session_(std::move(config)),
+      transport_(std::move(transport)) {}
+
+bool Driver::usable() const {
+  return client::fork_generation() == generation_;
+}
+
+void Driver::check_usable() const {
+  if (!usable())
+    throw std::logic_error("this samovar::Client was made before fork(): make a new one in the child");
+}
+
+void Driver::check_may_wait() const {
+  if (calling_back == this) {
+    throw std::logic_error(
+        "a callback must not wait for a call of its own samovar::Client: it runs on the thread that would "
+        "have to "
+        "complete it; use async_call");
+  }
+}
+
+// --- callers -------------------------------------------------------------------------------------------
+
+void Driver::start(const std::shared_ptr<PendingCall>& call) {
+  check_usable();
+  Lock lock(mutex_);
+  need_thread();
+  if (enqueue({Command::What::submit, call}, lock)) wake_leader(lock);
+}
+
+void Driver::perform(const std::shared_ptr<PendingCall>& call) {
+  check_usable();
+  check_may_wait();
+  Lock lock(mutex_);
+  if (enqueue({Command::What::submit, call}, lock)) attend(*call, std::nullopt, lock);
+}
+
+void Driver::refuse(const std::shared_ptr<PendingCall>& call, Outcome outcome) {
+  if (!call->callback) return call->end(std::move(outcome));
+  check_usable();
+  Lock lock(mutex_);
+  if (closing_) return;
+  need_thread();
+  call->outcome = std::move(outcome);
+  callbacks_.push_back(call);
+  thread_condition_.notify_one();
+}
+
+bool Driver::wait(PendingCall& call, std::optional<client::TimePoint> until) {
+  if (call.ended()) return true;
+  check_usable();
+  check_may_wait();
+  Lock lock(mutex_);
+  return attend(call, until, lock);
+}
+
+void Driver::cancel(const std::shared_ptr<PendingCall>& call) {
+  if (call->ended()) return;
+  check_usable();
+  Lock lock(mutex_);
+  if (enqueue({Command::What::cancel, call}, lock)) wake_leader(lock);
+}
+
+// False, and the lock is released, when the command has been dealt with at once.
+bool Driver::enqueue(Command command, Lock& lock) {
+  const bool submit = command.what == Command::What::submit;
+  if (!closing_ && (!submit || inbox_.size() < max_outstanding_)) {
+    inbox_.push_back(std::move(command));
+    return true;
+  }
+  const bool closing = closing_;
+  lock.unlock();
+  if (!submit) return false;
+  if (closing) {
+    // Made in a callback that the destructor runs, or its result would never be fetched: nobody must wait for it.
+    if (!command.call->callback) {
+      command.call->end(client::local_outcome(Status::cancelled, "the client is being destroyed"));
+    }
+  } else {
+    refuse(command.call,
+           client::local_outcome(Status::overloaded, std::to_string(max_outstanding_) +
+                                                         " calls of this client are waiting already"));
+  }
+  return false;
+}
+
+// Makes sure that somebody looks into the inbox, and releases the lock.
+void Driver::wake_leader(Lock& lock) {
+  if (!led_) {
+    drive_ = true;
+    thread_condition_.notify_one();
+    return lock.unlock();
+  }
+  const bool wake = resting_ && !std::exchange(woken_, true);
+  lock.unlock();
+  if (wake) transport_->wake();
+}
+
+// Waits as the leader, when there is none, or as a follower. Releases the lock. True when the call has ended.
+bool Driver::attend(PendingCall& call, std::optional<client::TimePoint> until, Lock& lock) {
+  Waiter me;
+  if (!call.attach(me)) return lock.unlock(), true;
+  bool leads = !led_ && !closing_;
+  if (leads) {
+    led_ = true;
+    lock.unlock();
+  } else {
+    follow(me);
+    inbox_.empty() ? lock.unlock() : wake_leader(lock);
+  }
+  for (bool over = false; !over; lock.unlock()) {
+    if (leads) {
+      lead(call, until);
+    } else {
+      me.sleep(until);
+    }
+    lock.lock();
+    leads = leads || std::exchange(me.leads, false);  // promoted: it is no follower any more
+    over = call.ended() || (until && *until <= client::Clock::now());
+    if (leads && (over || closing_)) {
+      leads = false;
+      resign(lock);
+      if (!over) follow(me);  // whoever destroys the client ends the call
+    } else if (!leads && over) {
+      unfollow(me);
+    }
+  }
+  return call.detach(me);
+}
+
+void Driver::follow(Waiter& waiter) {
+  waiter.previous = last_follower_;
+  waiter.next = nullptr;
+  (last_follower_ ? last_follower_->next : first_follower_) = &waiter;
+  last_follower_ = &waiter;
+  ++followers_;
+}
+
+void Driver::unfollow(Waiter& waiter) {
+  (waiter.previous ? waiter.previous->next : first_follower_) = waiter.next;
+  (waiter.next ? waiter.next->previous : last_follower_) = waiter.previous;
+  --followers_;
+}
+
+// --- the client's own thread ---------------------------------------------------------------------------
+
+void Driver::need_thread() {
+  if (thread_.joinable() || closing_) return;
+  const SignalsBlocked blocked;  // they are for the threads of the program
+  thread_ = std::thread([self = shared_from_this()] { self->run(); });
+}
+
+void Driver::run() {
+  Lock lock(mutex_);
+  for (;;) {
+    thread_condition_.wait(lock, [this] { return closing_ || !callbacks_.empty() || (drive_ && !led_); });
+    if (!callbacks_.empty()) {
+      run_callbacks(lock);
+    } else if (closing_) {
+      break;
+    } else {
+      led_ = true;
+      drive_ = false;
+      lock.unlock();
+      lead_unattended();
+      lock.lock();
+    }
+  }
+  unled_condition_.wait(lock, [this] { return !led_; });
+  lock.unlock();
+  finish();
+  lock.lock();
+  run_callbacks(lock);
+}
+
+void Driver::run_callbacks(Lock& lock) {
+  const auto calls = std::exchange(callbacks_, {});
+  lock.unlock();
+  calling_back = this;
+  for (const auto& call : calls) {
+    // Destroyed as soon as it has run: what it holds may be waited for.
+    const auto callback = std::move(call->callback);
+    callback->run({std::move(call->outcome), std::move(call->method), endpoint_,
+                   (call->flags & proto::kIdempotent) != 0});
+  }
+  calling_back = nullptr;
+  lock.lock();
+}
+
+// --- the end -------------------------------------------------------------------------------------------
+
+void Driver::close() {
+  Lock lock(mutex_);
+  closing_ = true;
+  thread_condition_.notify_one();
+  if (led_ && resting_ && !std::exchange(woken_, true)) transport_->wake();
+  if (!thread_.joinable()) {
+    unled_condition_.wait(lock, [this] { return !led_; });
+    lock.unlock();
+    return finish();
+  }
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    // Destroyed by one of its own callbacks: its thread goes on to the end by itself.
+    return thread_.detach();
+  }
+  lock.unlock();
+  thread_.join();
+}
+
+// Nobody leads, and nobody will.
+void Driver::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.swap(inbox_);
+  }
+  obey(commands_);
+  session_.cancel_all();
+  deliver();
+  transport_->close();
+}
+
+}  // namespace samovar::detail

@@ -1,0 +1,108 @@
+// Drives a session over a transport, for many threads: leader and followers.
+//
+// The leader is the one thread that uses the session and the transport. It is a thread that waits for a call, or,
+// while calls are under way that nobody waits for, the client's own thread. Others put what they want into the
+// inbox, and wake the leader only when it sleeps in the transport: what comes while it works forms a bundle. Those
+// that wait are followers; a leader whose own call has ended promotes one of them.
+//
+// All of the members below are guarded by mutex_, but for session_ and transport_, which are the leader's: the
+// leadership changes hands under mutex_.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/pending_call.hpp"
+#include "client/session.hpp"
+#include "client/transport.hpp"
+
+namespace samovar::detail {
+
+class Driver : public std::enable_shared_from_this<Driver> {
+ public:
+  Driver(client::SessionConfig config, std::unique_ptr<client::Transport> transport);
+
+  // Takes the call in; does not wait for it.
+  void start(const std::shared_ptr<PendingCall>& call);
+  // start() and wait() in one, so that the caller can lead or follow from the first moment.
+  void perform(const std::shared_ptr<PendingCall>& call);
+  // Ends the call, which was never started, with an outcome that is known.
+  void refuse(const std::shared_ptr<PendingCall>& call, Outcome outcome);
+  // True when the call has ended.
+  bool wait(PendingCall& call, std::optional<client::TimePoint> until);
+  void cancel(const std::shared_ptr<PendingCall>& call);
+
+  // Ends all calls, as described at samovar::Client. Once, before the last reference is dropped.
+  void close();
+
+  // False in the child of a fork(): nothing but this may be called there.
+  bool usable() const;
+  const std::shared_ptr<const std::string>& endpoint() const { return endpoint_; }
+
+ private:
+  struct Command {
+    enum class What : std::uint8_t { submit, cancel };
+    What what;
+    std::shared_ptr<PendingCall> call;
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  void check_may_wait() const;
+  void check_usable() const;
+
+  // Callers.
+  bool enqueue(Command command, Lock& lock);
+  void wake_leader(Lock& lock);
+  bool attend(PendingCall& call, std::optional<client::TimePoint> until, Lock& lock);
+  void follow(Waiter& waiter);
+  void unfollow(Waiter& waiter);
+
+  // The leader.
+  void lead(const PendingCall& own, std::optional<client::TimePoint> until);
+  void lead_unattended();
+  bool turn() noexcept;
+  void obey(std::vector<Command>& commands);
+  bool receive();
+  bool send();
+  void deliver();
+  void rest(Lock& lock, std::optional<client::TimePoint> until);
+  void resign(Lock& lock);
+
+  // The client's own thread.
+  void need_thread();
+  void run();
+  void run_callbacks(Lock& lock);
+  void finish();
+
+  const std::shared_ptr<const std::string> endpoint_;
+  const std::size_t max_outstanding_;
+  const std::uint64_t generation_;
+
+  client::Session session_;
+  std::unique_ptr<client::Transport> transport_;
+  bool blocked_ = false;           // the leader's: the transport has refused a message
+  std::vector<Command> commands_;  // the leader's: kept for its capacity
+
+  std::mutex mutex_;
+  std::vector<Command> inbox_;
+  bool led_ = false;      // there is a leader
+  bool resting_ = false;  // the leader sleeps in the transport, or is about to
+  bool woken_ = false;    // and has been woken
+  bool drive_ = false;    // there is work for the client's own thread, unless somebody leads
+  bool closing_ = false;
+  std::size_t followers_ = 0;
+  Waiter* first_follower_ = nullptr;
+  Waiter* last_follower_ = nullptr;
+  std::vector<std::shared_ptr<PendingCall>> callbacks_;  // ended, their callbacks are to run
+  std::condition_variable thread_condition_;
+  std::condition_variable unled_condition_;
+  std::thread thread_;
+};
+
+}  // namespace samovar::detail

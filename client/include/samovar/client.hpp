@@ -1,0 +1,111 @@
+// Calls Python handlers through a Samovar broker.
+//
+//   samovar::Client client{"tcp://127.0.0.1:7711"};
+//   auto country = client.call<std::string>("ipgeo.country", "1.0.1.0");            // throws samovar::Error
+//   auto future  = client.async_call<Words>("segment.cut", text, samovar::timeout(50ms));
+//   client.async_call("ipgeo.country", ip, [](samovar::Result<std::string> r) { ... });
+//
+// Arguments: numbers, bool, text, bytes (options.hpp), std::optional, nullptr, containers of these, points in time of
+// std::chrono::system_clock, structs with MSGPACK_DEFINE_MAP, samovar::Value. Results: the same types, owning; void
+// ignores the result; samovar::Value takes anything. Options (options.hpp) stand among the arguments.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <samovar/detail/callback.hpp>
+#include <samovar/detail/pack.hpp>
+#include <samovar/error.hpp>
+#include <samovar/future.hpp>
+#include <samovar/options.hpp>
+#include <samovar/result.hpp>
+#include <samovar/value.hpp>
+
+namespace samovar {
+
+struct ClientOptions {
+  // For calls without samovar::timeout.
+  std::chrono::microseconds timeout = std::chrono::seconds(30);
+  // Calls beyond this many end as `overloaded` at once.
+  std::size_t max_outstanding = 1'000'000;
+  // Shown to people by the broker. Empty: the program's name.
+  std::string name;
+};
+
+// A connection to one broker. It connects, and connects again, by itself and in the background; calls made
+// meanwhile wait for it, within their timeout. Without a broker they end as `unavailable` at their timeout. When
+// the broker goes away, calls that it held end as `broker_lost` at once, or are sent again if samovar::idempotent.
+//
+// Threads. All members may be used from many threads at once. A thread that waits for a call drives the connection
+// for everybody when nobody else does. The client's own thread exists from the first async_call on; it drives
+// calls that nobody waits for, and runs all callbacks, one at a time, in the order of the replies.
+//
+// Callbacks run on the client's own thread, always. They may call async_call. A call that waits (call, try_call,
+// Future::get) on the same client throws std::logic_error there. An exception that leaves a callback ends the
+// program. A slow callback delays the other callbacks.
+//
+// The destructor ends outstanding calls as `cancelled`, runs their callbacks (calls made in them are dropped), and
+// joins the client's own thread; it waits for nothing but a callback that is running. A Future may outlive the
+// client. No thread may be inside a member of the client meanwhile, except that one waiting in a Future is released.
+//
+// fork(): the child must not use the client. Its calls throw std::logic_error there, and its destructor leaks on
+// purpose. While the child lives it keeps the connection's descriptor open, unless it calls exec.
+class Client {
+ public:
+  // The endpoint is tcp://HOST:PORT or ipc://PATH. Does not wait for a connection. Throws std::invalid_argument
+  // when it is neither.
+  explicit Client(const std::string& endpoint, ClientOptions options = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Waits for the result. Throws samovar::Error.
+  template <typename T = Value, typename... Args>
+  T call(std::string_view method, const Args&... args) {
+    return try_call<T>(method, args...).value();
+  }
+
+  // Waits for the outcome. Never throws samovar::Error.
+  template <typename T = Value, typename... Args>
+  Result<T> try_call(std::string_view method, const Args&... args) {
+    return Result<T>(perform(method, detail::pack_request(args...)));
+  }
+
+  // Does not wait. With a callable that takes a samovar::Result<T> as the last argument it returns nothing, and T
+  // need not be given; else it returns a samovar::Future<T>.
+  template <typename T = detail::Unspecified, typename... Args>
+  auto async_call(std::string_view method, Args&&... args) {
+    if constexpr (detail::ends_in_callback<T, Args...>) {
+      call_back<T>(method, std::forward_as_tuple(std::forward<Args>(args)...),
+                   std::make_index_sequence<sizeof...(Args) - 1>());
+    } else {
+      using Wanted = std::conditional_t<std::is_same_v<T, detail::Unspecified>, Value, T>;
+      return Future<Wanted>(start(method, detail::pack_request(args...), nullptr));
+    }
+  }
+
+  const std::string& endpoint() const;
+
+ private:
+  template <typename T, typename Tuple, std::size_t... I>
+  void call_back(std::string_view method, Tuple args, std::index_sequence<I...>) {
+    using Last = std::tuple_element_t<sizeof...(I), Tuple>;
+    start(method, detail::pack_request(std::get<I>(args)...),
+          detail::make_callback<T>(std::forward<Last>(std::get<sizeof...(I)>(args))));
+  }
+
+  detail::Reply perform(std::string_view method, detail::Request request);
+  std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request request,
+                                             std::unique_ptr<detail::Callback> callback);
+
+  const std::chrono::microseconds timeout_;
+  std::shared_ptr<detail::Driver> driver_;
+};
+
+}  // namespace samovar

@@ -1,0 +1,171 @@
+// Turns the arguments of a call expression into msgpack and settings. Not for users. Kept small, since it is
+// compiled again for every signature: what needs no types is in client/request.cpp.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <msgpack.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <samovar/buffer.hpp>
+#include <samovar/options.hpp>
+#include <samovar/timestamp.hpp>
+
+namespace samovar::detail {
+
+// What a call expression says. `body` is args and kwargs, one after the other.
+struct Request {
+  std::string body;
+  std::vector<Buffer> attachments;
+  std::optional<std::chrono::microseconds> timeout;
+  Priority priority = Priority::normal;
+  bool idempotent = false;
+  bool metadata = false;
+};
+
+// The stream that msgpack::packer writes to.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+  void write(const char* data, std::size_t size) { out_.append(data, size); }
+  // A float of 4 or 8 bytes.
+  void real(double value, int bytes);
+
+ private:
+  std::string& out_;
+};
+
+}  // namespace samovar::detail
+
+// msgpack packs 1.0 as the integer 1, which a Python handler would see as an int: floats stay floats here, wherever
+// in an argument they stand.
+namespace msgpack {
+MSGPACK_API_VERSION_NAMESPACE(v1) {
+  template <>
+  inline packer<samovar::detail::Writer>& packer<samovar::detail::Writer>::pack_double(double value) {
+    m_stream.real(value, 8);
+    return *this;
+  }
+  template <>
+  inline packer<samovar::detail::Writer>& packer<samovar::detail::Writer>::pack_float(float value) {
+    m_stream.real(value, 4);
+    return *this;
+  }
+}
+}  // namespace msgpack
+
+namespace samovar::detail {
+
+template <typename T>
+inline constexpr bool is_keyword = false;
+template <typename T>
+inline constexpr bool is_keyword<Keyword<T>> = true;
+
+template <typename T>
+inline constexpr bool is_setting =
+    std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
+    std::same_as<T, Priority> || std::same_as<T, Attachment>;
+
+template <typename T>
+inline constexpr bool is_positional = !is_keyword<T> && !is_setting<T> && !std::same_as<T, Packed>;
+
+template <typename T>
+concept ByteSpan = std::same_as<T, std::span<std::byte>> || std::same_as<T, std::span<const std::byte>> ||
+    std::same_as<T, std::span<std::uint8_t>> || std::same_as<T, std::span<const std::uint8_t>> ||
+    std::same_as<T, std::span<char>> || std::same_as<T, std::span<const char>>;
+
+// What a value is packed as: a string literal as the pointer that it decays to, anything else as itself.
+template <typename T>
+using Packable =
+    std::conditional_t<std::is_array_v<T> && std::same_as<std::remove_cv_t<std::remove_extent_t<T>>, char>,
+                       const char*, T>;
+
+void pack_bytes(std::string& out, std::string_view bytes);
+
+template <typename T>
+void pack_value(std::string& out, const T& value) {
+  Writer writer(out);
+  msgpack::packer<Writer> packer(writer);
+  if constexpr (std::same_as<T, Bytes>) {
+    pack_bytes(out, value.bytes);
+  } else if constexpr (std::same_as<T, Buffer>) {
+    pack_bytes(out, value.bytes());
+  } else if constexpr (ByteSpan<T>) {
+    pack_bytes(out, {reinterpret_cast<const char*>(value.data()), value.size()});
+  } else if constexpr (std::same_as<T, std::nullptr_t> || std::same_as<T, std::nullopt_t>) {
+    packer.pack_nil();
+  } else {
+    packer.pack(value);
+  }
+}
+
+inline void apply(Request& request, Timeout option) {
+  request.timeout = option.value;
+}
+inline void apply(Request& request, Idempotent option) {
+  request.idempotent = option.on;
+}
+inline void apply(Request& request, WantMetadata option) {
+  request.metadata = option.on;
+}
+inline void apply(Request& request, Priority option) {
+  request.priority = option;
+}
+inline void apply(Request& request, const Attachment& option) {
+  request.attachments.push_back(option.buffer);
+}
+
+void pack_array_head(std::string& out, std::size_t size);
+// An empty map is nil.
+void pack_map_head(std::string& out, std::size_t size);
+void pack_packed(std::string& out, const Packed& packed);
+
+template <typename T>
+void pack_positional(Request& request, const T& argument) {
+  if constexpr (is_positional<T>) pack_value<Packable<T>>(request.body, argument);
+}
+
+template <typename T>
+void pack_keyword(Request& request, const T& argument) {
+  if constexpr (is_keyword<T>) {
+    pack_value(request.body, argument.name);
+    pack_value<Packable<std::remove_cvref_t<decltype(argument.value)>>>(request.body, argument.value);
+  }
+}
+
+template <typename T>
+void apply_setting(Request& request, const T& argument) {
+  if constexpr (is_setting<T>) apply(request, argument);
+}
+
+template <typename... Args>
+Request pack_request(const Args&... args) {
+  Request request;
+  constexpr std::size_t packed = (std::size_t{0} + ... + (std::same_as<Args, Packed> ? 1 : 0));
+  constexpr std::size_t positional = (std::size_t{0} + ... + (is_positional<Args> ? 1 : 0));
+  constexpr std::size_t keywords = (std::size_t{0} + ... + (is_keyword<Args> ? 1 : 0));
+  static_assert(packed == 0 || (packed == 1 && positional == 0 && keywords == 0),
+                "samovar::packed holds all arguments of a call: no others may stand beside it");
+  if constexpr (packed == 1) {
+    const auto take = [&](const auto& arg) {
+      if constexpr (std::same_as<std::remove_cvref_t<decltype(arg)>, Packed>) pack_packed(request.body, arg);
+    };
+    (take(args), ...);
+  } else {
+    pack_array_head(request.body, positional);
+    (pack_positional(request, args), ...);
+    pack_map_head(request.body, keywords);
+    (pack_keyword(request, args), ...);
+  }
+  (apply_setting(request, args), ...);
+  return request;
+}
+
+}  // namespace samovar::detail

@@ -1,0 +1,122 @@
+// What may stand among the arguments of a call, in any order, to say how it is to be made:
+//
+//   client.call<Words>("segment.cut", text, samovar::kw("hmm", false), samovar::timeout(50ms), samovar::idempotent);
+//
+// Options are told from arguments by their type.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <samovar/buffer.hpp>
+
+namespace samovar {
+
+struct Timeout {
+  std::chrono::microseconds value;
+};
+
+// The time from now to the call's end, whatever happens. Without it: ClientOptions::timeout. More than 24 hours
+// are taken as 24 hours.
+template <typename Rep, typename Period>
+constexpr Timeout timeout(std::chrono::duration<Rep, Period> value) {
+  using namespace std::chrono_literals;
+  constexpr auto longest = std::chrono::duration_cast<std::chrono::microseconds>(24h);
+  // Compared as floating-point hours, so that no unit can overflow.
+  if (std::chrono::duration<double, std::ratio<3600>>(value) >= 24h) return {longest};
+  return {std::chrono::ceil<std::chrono::microseconds>(value)};
+}
+
+// The call may run more than once: it is sent again when its worker or its broker is lost, within its timeout.
+struct Idempotent {
+  bool on = true;
+};
+inline constexpr Idempotent idempotent{};
+
+// The result shall carry metadata: Result::metadata().
+struct WantMetadata {
+  bool on = true;
+};
+inline constexpr WantMetadata metadata{};
+
+// Which queued calls of a service go first.
+enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
+namespace priority {
+inline constexpr Priority urgent = Priority::urgent;
+inline constexpr Priority normal = Priority::normal;
+inline constexpr Priority bulk = Priority::bulk;
+}  // namespace priority
+
+// A keyword argument. Holds references: for use inside the call expression only.
+template <typename T>
+struct Keyword {
+  std::string_view name;
+  const T& value;
+};
+
+template <typename T>
+constexpr Keyword<T> kw(std::string_view name, const T& value) {
+  return {name, value};
+}
+
+// An argument that goes as bytes, not as text. Borrows them: for use inside the call expression only.
+// (std::vector<char>, std::vector<std::uint8_t>, std::vector<std::byte> and spans of bytes are bytes by themselves;
+// std::string, std::string_view and const char* are text.)
+struct Bytes {
+  std::string_view bytes;
+};
+constexpr Bytes bytes(std::string_view value) {
+  return {value};
+}
+
+// A large buffer that travels beside the arguments and is never scanned or copied on its way. The handler gets
+// the call's attachments in the order in which they stand here.
+struct Attachment {
+  Buffer buffer;
+};
+
+// Copies.
+inline Attachment attachment(std::string_view data) {
+  return {Buffer(std::string(data))};
+}
+inline Attachment attachment(const char* text) {
+  return attachment(std::string_view(text));
+}
+inline Attachment attachment(std::span<const std::byte> data) {
+  return attachment(std::string_view(reinterpret_cast<const char*>(data.data()), data.size()));
+}
+inline Attachment attachment(std::span<const std::uint8_t> data) {
+  return attachment(std::as_bytes(data));
+}
+// Take the bytes over, or share them: no copy.
+inline Attachment attachment(std::string&& data) {
+  return {Buffer(std::move(data))};
+}
+template <typename Byte>
+requires(sizeof(Byte) == 1) Attachment attachment(std::vector<Byte>&& data) {
+  auto owner = std::make_shared<const std::vector<Byte>>(std::move(data));
+  const std::string_view view(reinterpret_cast<const char*>(owner->data()), owner->size());
+  return {Buffer(std::move(owner), view)};
+}
+inline Attachment attachment(Buffer data) {
+  return {std::move(data)};
+}
+
+// All arguments at once, as msgpack made elsewhere: an array, and a map with str keys (empty: none). Stands
+// in place of the arguments. Borrows: for use inside the call expression only.
+struct Packed {
+  std::string_view args;
+  std::string_view kwargs;
+};
+constexpr Packed packed(std::string_view args, std::string_view kwargs = {}) {
+  return {args, kwargs};
+}
+
+}  // namespace samovar

@@ -1,0 +1,161 @@
+// The leader's side of the driver.
+#include <algorithm>
+#include <utility>
+
+#include "client/driver.hpp"
+
+namespace samovar::detail {
+
+using client::Clock;
+using client::TimePoint;
+using client::Transport;
+
+namespace {
+
+std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimePoint> b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+}  // namespace
+
+// Leads until `own` has ended, or until that time, or until the client is destroyed. Does not resign.
+void Driver::lead(const PendingCall& own, std::optional<TimePoint> until) {
+  for (;;) {
+    const bool progress = turn();
+    Lock lock(mutex_);
+    if (own.ended() || closing_ || (until && *until <= Clock::now())) return;
+    if (!progress) rest(lock, until);
+  }
+}
+
+// Leads while there is something to do that nobody waits for, and no callback to run; then resigns.
+void Driver::lead_unattended() {
+  for (;;) {
+    const bool progress = turn();
+    Lock lock(mutex_);
+    const auto work = session_.outstanding() + inbox_.size();
+    if (closing_ || !callbacks_.empty() || work == 0 || (followers_ >= work && inbox_.empty()))
+      return resign(lock);
+    if (!progress) rest(lock, std::nullopt);
+  }
+}
+
+// Sleeps until there is something to do. Returns with the lock released.
+void Driver::rest(Lock& lock, std::optional<TimePoint> until) {
+  if (!inbox_.empty()) return lock.unlock();
+  resting_ = true;
+  woken_ = false;
+  lock.unlock();
+  transport_->wait(earlier(until, session_.next_deadline()));
+  lock.lock();
+  resting_ = false;
+  lock.unlock();
+}
+
+void Driver::resign(Lock&) {
+  if (!closing_ && first_follower_) {
+    Waiter& heir = *first_follower_;
+    unfollow(heir);
+    heir.leads = true;
+    return heir.promote();
+  }
+  led_ = false;
+  drive_ = session_.outstanding() > 0 || !inbox_.empty();
+  if (drive_ || closing_) thread_condition_.notify_one();
+  if (closing_) unled_condition_.notify_all();
+}
+
+// Does everything that can be done without waiting. True when there may be more. Throws nothing but for lack of
+// memory, and then what the session holds can no longer be trusted: that ends the program.
+bool Driver::turn() noexcept {
+  {
+    const Lock lock(mutex_);
+    commands_.swap(inbox_);
+  }
+  obey(commands_);
+  const bool received = receive();
+  session_.tick(Clock::now());
+  const bool sent = send();
+  deliver();
+  return received || sent;
+}
+
+void Driver::obey(std::vector<Command>& commands) {
+  if (commands.empty()) return;
+  const auto now = Clock::now();
+  for (auto& [what, call] : commands) {
+    if (what == Command::What::submit) {
+      session_.submit(std::move(call), now);
+    } else {
+      session_.cancel(call->id);
+    }
+  }
+  commands.clear();
+}
+
+bool Driver::receive() {
+  client::Incoming message;
+  int received = 0;
+  const auto take = [&] {
+    if (!transport_->receive(message)) return false;
+    ++received;
+    session_.message(message.frame, message.attachments, Clock::now());
+    return true;
+  };
+  while (received < client::limits::kReceiveBatch && take()) {
+  }
+  Transport::Event event{};
+  while (transport_->next_event(event)) {
+    ++received;
+    switch (event) {
+      case Transport::Event::connected: session_.connected(Clock::now()); break;
+      case Transport::Event::disconnected:
+        // What came before the break counts; nothing can have come after it, since HELLO has not been said.
+        while (take()) {
+        }
+        session_.disconnected(Clock::now());
+        break;
+      case Transport::Event::handshake_failed: session_.handshake_failed(); break;
+    }
+  }
+  return received > 0;
+}
+
+bool Driver::send() {
+  if (blocked_) {
+    const auto readiness = transport_->readiness();
+    if (!readiness.out) return readiness.in;
+    blocked_ = false;
+  }
+  bool sent = false;
+  client::Message message;
+  while (session_.next_message(Clock::now(), message)) {
+    sent = true;
+    if (!transport_->send(message)) {
+      session_.not_sent();
+      blocked_ = true;
+      break;
+    }
+  }
+  return sent;
+}
+
+void Driver::deliver() {
+  auto completions = session_.take_completions();
+  bool callbacks = false;
+  for (auto& [call, outcome] : completions) {
+    auto pending = std::static_pointer_cast<PendingCall>(std::move(call));
+    if (!pending->callback) {
+      pending->end(std::move(outcome));
+      continue;
+    }
+    pending->outcome = std::move(outcome);
+    const std::lock_guard lock(mutex_);
+    callbacks_.push_back(std::move(pending));
+    callbacks = true;
+  }
+  if (callbacks) thread_condition_.notify_one();
+}
+
+}  // namespace samovar::detail

@@ -1,0 +1,43 @@
+// Limits of the client alone, each beside its reason. What the wire demands is in proto/limits.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace samovar::client::limits {
+
+using namespace std::chrono_literals;
+
+// The broker ends calls at their deadline and says whether they ran. This long after it the client ends them by
+// itself: the broker is stopped, or its word was lost.
+inline constexpr auto kDeadlineGrace = 100ms;
+
+// A HELLO that stays unanswered for so long was lost: PROTOCOL.md, section 2.
+inline constexpr auto kHelloAgain = 5s;
+
+// One message of several calls: large enough to make the cost per message vanish, small enough that the first
+// call in it is not held up by the copying of the others. A larger call goes alone.
+inline constexpr std::size_t kBundleBytes = 256 * 1024;
+
+// Calls outstanding. The wire's ids and the table's slots have room for 4 million.
+inline constexpr std::size_t kMaxOutstanding = 4'000'000;
+
+// Bytes of calls that wait for a broker.
+inline constexpr std::size_t kMaxWaitingBytes = std::size_t{1} << 30;
+
+// Messages in the socket's queue to the broker. Few, since what is there can no longer be taken back or bundled;
+// enough to keep the I/O thread busy.
+inline constexpr int kSendQueue = 64;
+
+// Messages in the socket's queue from the broker. Many, since a full queue stops heartbeats, which cuts the
+// connection; a client that reads has few of them, and never more than it has calls outstanding.
+inline constexpr int kReceiveQueue = 100'000;
+
+// Messages taken from the socket before the driver looks at anything else.
+inline constexpr int kReceiveBatch = 256;
+
+// Frames up to this size are copied out of libzmq's read buffer, of which each would pin 8 KiB, and into its
+// messages, which is cheaper than an owner of their own.
+inline constexpr std::size_t kSmallFrame = 1024;
+
+}  // namespace samovar::client::limits

@@ -1,0 +1,104 @@
+#include "client/request.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "proto/codec.hpp"
+#include "proto/cursor.hpp"
+#include "proto/limits.hpp"
+
+namespace samovar::detail {
+
+void Writer::real(double value, int bytes) {
+  std::uint64_t bits = 0;
+  if (bytes == 8) {
+    bits = std::bit_cast<std::uint64_t>(value);
+    out_ += '\xcb';
+  } else {
+    bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    out_ += '\xca';
+  }
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out_ += static_cast<char>(bits >> shift & 0xff);
+}
+
+void pack_bytes(std::string& out, std::string_view bytes) {
+  Writer writer(out);
+  msgpack::packer<Writer> packer(writer);
+  packer.pack_bin(static_cast<std::uint32_t>(bytes.size()));
+  packer.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
+}
+
+void pack_array_head(std::string& out, std::size_t size) {
+  Writer writer(out);
+  msgpack::packer<Writer>(writer).pack_array(static_cast<std::uint32_t>(size));
+}
+
+void pack_map_head(std::string& out, std::size_t size) {
+  if (size == 0) {
+    out += proto::kNil;
+  } else {
+    proto::append_map(out, static_cast<std::uint32_t>(size));
+  }
+}
+
+void pack_packed(std::string& out, const Packed& packed) {
+  out += packed.args;
+  out += packed.kwargs.empty() ? proto::kNil : packed.kwargs;
+}
+
+}  // namespace samovar::detail
+
+namespace samovar::client {
+namespace {
+
+void append_ext(std::string& out, const detail::Request& request) {
+  const bool priority = request.priority != Priority::normal;
+  const bool attachments = !request.attachments.empty();
+  if (!priority && !attachments) {
+    out += proto::kNil;
+    return;
+  }
+  proto::append_map(out, (priority ? 1u : 0u) + (attachments ? 1u : 0u));
+  if (attachments) {
+    proto::append_str(out, "attachments");
+    proto::append_uint(out, request.attachments.size());
+  }
+  if (priority) {
+    proto::append_str(out, "priority");
+    proto::append_uint(out, static_cast<std::uint64_t>(request.priority));
+  }
+}
+
+const char* check_body(std::string_view body) {
+  constexpr const char* kBroken =
+      "the arguments cannot be sent: nested more than 60 deep, or a type of yours packs itself wrongly";
+  constexpr int kDepth = samovar::limits::kMaxDepth - 1;
+  proto::Cursor cursor(body);
+  std::string_view part;
+  if (!cursor.at_array()) return "the arguments are not an array";
+  if (!cursor.skip(kDepth, part)) return kBroken;
+  if (!cursor.at_map() && !cursor.at_nil()) return "the keyword arguments are not a map";
+  if (!cursor.skip(kDepth, part) || !cursor.at_end()) return kBroken;
+  return nullptr;
+}
+
+}  // namespace
+
+bool prepare(detail::PendingCall& call, std::string_view method, detail::Request request,
+             std::chrono::microseconds default_timeout, std::string& why) {
+  constexpr auto kLongest =
+      std::chrono::duration_cast<std::chrono::microseconds>(samovar::limits::kMaxTimeout);
+  call.method = method;
+  call.flags = (request.idempotent ? proto::kIdempotent : 0u) | (request.metadata ? proto::kMetadata : 0u);
+  call.deadline = Clock::now() + std::min(request.timeout.value_or(default_timeout), kLongest);
+  if (const char* wrong = check_body(request.body)) {
+    why = wrong;
+    return false;
+  }
+  append_ext(request.body, request);
+  call.tail = std::move(request.body);
+  call.attachments = std::move(request.attachments);
+  return true;
+}
+
+}  // namespace samovar::client

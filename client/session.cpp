@@ -1,0 +1,309 @@
+#include "client/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/limits.hpp"
+
+namespace samovar::client {
+namespace {
+
+constexpr auto kNone = CallTable::kNone;
+
+}  // namespace
+
+Outcome local_outcome(Status status, std::string message, std::uint8_t attempt) {
+  proto::ErrorValue error;
+  error.message = std::move(message);
+  error.where = "client";
+  Outcome outcome;
+  outcome.status = status;
+  outcome.attempt = attempt;
+  outcome.value = Buffer(proto::encode_error(error));
+  return outcome;
+}
+
+Session::Session(SessionConfig config)
+    : config_(std::move(config)), nonce_(config_.nonce_seed), table_(config_.id_seed) {}
+
+// --- the connection ------------------------------------------------------------------------------------
+
+void Session::connected(TimePoint now) {
+  if (state_ == SessionState::ready) lose("its connection was made anew");
+  handshake_failed_ = false;
+  last_malformed_.clear();
+  greet(now);
+}
+
+void Session::disconnected(TimePoint) {
+  if (state_ == SessionState::ready) lose("its connection broke");
+  state_ = SessionState::disconnected;
+  hello_pending_ = false;
+}
+
+void Session::greet(TimePoint now) {
+  state_ = SessionState::greeting;
+  epoch_ = 0;
+  nonce_ = (nonce_ + 1) & samovar::limits::kMaxPrefixInteger;
+  hello_pending_ = true;
+  hello_again_at_ = now + limits::kHelloAgain;
+}
+
+// The epoch is over: what was sent under it ends, or waits again where its caller allowed that.
+void Session::lose(std::string_view why) {
+  cancels_.clear();
+  taken_ = Taken::nothing;
+  const std::string message =
+      "the broker went away while it held the call (" + std::string(why) + "): it may have run";
+  for (auto slot = table_.first_sent(); slot != kNone;) {
+    const auto next = table_.next(slot);
+    const auto& entry = table_[slot];
+    const bool again = (entry.call->flags & proto::kIdempotent) != 0 && entry.attempts < 255;
+    if (!again) fail(slot, Status::broker_lost, message);
+    slot = next;
+  }
+  // From the last to the first, so that the oldest is again the first that waits.
+  while (table_.last_sent() != kNone) wait_again(table_.last_sent());
+}
+
+void Session::refuse(const std::string& why) {
+  state_ = SessionState::refused;
+  refusal_ = why;
+  end_waiting(Status::protocol_error, why);
+}
+
+void Session::malformed(std::string why) {
+  ++counters_.malformed;
+  last_malformed_ = std::move(why);
+}
+
+void Session::end_sent(Status status, const std::string& why) {
+  cancels_.clear();
+  taken_ = Taken::nothing;
+  while (table_.first_sent() != kNone) fail(table_.first_sent(), status, why);
+}
+
+void Session::end_waiting(Status status, const std::string& why) {
+  while (table_.first_waiting() != kNone) fail(table_.first_waiting(), status, why);
+}
+
+// --- messages ------------------------------------------------------------------------------------------
+
+void Session::message(const Buffer& frame, std::span<const Buffer> attachments, TimePoint now) {
+  proto::Head head;
+  if (const auto* why = proto::decode_head(frame.bytes(), head)) return malformed(why);
+  if (head.version != proto::kVersion) {
+    return malformed("it speaks version " + std::to_string(head.version) +
+                     " of the protocol, this client version " + std::to_string(proto::kVersion));
+  }
+  const auto kind = static_cast<proto::Kind>(head.kind);
+  if (kind == proto::Kind::reply) return on_reply(head, frame, attachments);
+  if (!attachments.empty()) return malformed("attachments follow a message that is no REPLY");
+  switch (kind) {
+    case proto::Kind::hello: return on_hello(head, frame.bytes());
+    case proto::Kind::register_again: return on_register_again(now);
+    case proto::Kind::drain: return on_drain(head);
+    case proto::Kind::protocol_error: return on_protocol_error(frame.bytes());
+    case proto::Kind::probe: return;
+    default: return malformed("kind " + std::to_string(head.kind) + " is not for clients");
+  }
+}
+
+void Session::on_hello(const proto::Head& head, std::string_view frame) {
+  proto::BrokerHello hello;
+  if (const auto* why = proto::decode(frame, hello)) return malformed(why);
+  if (head.epoch == 0) return malformed("a HELLO gives no epoch");
+  if (state_ != SessionState::greeting || hello_pending_ || hello.nonce != nonce_) {
+    ++counters_.stale_messages;
+    return;
+  }
+  broker_ = std::move(hello);
+  broker_.max_bundle =
+      std::clamp<std::uint64_t>(broker_.max_bundle, 1, std::uint64_t{samovar::limits::kMaxBundle});
+  epoch_ = head.epoch;
+  draining_ = false;
+  state_ = SessionState::ready;
+}
+
+void Session::on_register_again(TimePoint now) {
+  if (state_ != SessionState::ready) {
+    ++counters_.stale_messages;
+    return;
+  }
+  lose("it does not know this connection any more");
+  greet(now);
+}
+
+void Session::on_drain(const proto::Head& head) {
+  if (state_ != SessionState::ready || head.epoch != epoch_) {
+    ++counters_.stale_messages;
+    return;
+  }
+  draining_ = true;
+  end_waiting(Status::unavailable, "the broker at " + config_.endpoint + " is going away");
+}
+
+void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments) {
+  if (state_ != SessionState::ready || head.epoch != epoch_) {
+    ++counters_.stale_messages;
+    return;
+  }
+  if (const auto* why = proto::decode_replies(frame.bytes(), attachments.size(), items_)) {
+    return malformed(why);
+  }
+  for (const auto& item : items_) {
+    const auto mine = attachments.first(item.attachments);
+    attachments = attachments.subspan(item.attachments);
+    const auto slot = table_.find(CallId{item.id});
+    if (slot == kNone || table_[slot].state != CallState::sent || item.attempt < table_[slot].attempts) {
+      ++counters_.late_replies;
+      continue;
+    }
+    Outcome outcome;
+    outcome.status = item.status;
+    outcome.attempt = item.attempt;
+    outcome.run_us = item.run_us;
+    outcome.value = frame.slice(item.value);
+    if (item.ext != proto::kNil) outcome.ext = frame.slice(item.ext);
+    outcome.attachments.assign(mine.begin(), mine.end());
+    complete(slot, std::move(outcome));
+  }
+}
+
+void Session::on_protocol_error(std::string_view frame) {
+  proto::ProtocolError error;
+  if (const auto* why = proto::decode(frame, error)) return malformed(why);
+  ++counters_.protocol_errors;
+  const std::string message = "the broker refused what this client sent: " + error.message;
+  if (state_ == SessionState::greeting && !hello_pending_) {
+    refuse(message);
+  } else if (state_ == SessionState::ready) {
+    end_sent(Status::protocol_error, message);  // a whole message was refused, and nothing says which
+  } else {
+    ++counters_.stale_messages;
+  }
+}
+
+// --- the callers ---------------------------------------------------------------------------------------
+
+void Session::submit(CallPtr call, TimePoint) {
+  const auto refuse_call = [&](Status status, std::string why) {
+    completions_.push_back({std::move(call), local_outcome(status, std::move(why))});
+  };
+  proto::MethodName name;
+  if (!proto::split_method(call->method, name)) {
+    return refuse_call(Status::bad_request,
+                       "'" + call->method.substr(0, 80) + "' is not a method's name: write SERVICE.METHOD");
+  }
+  if (call->attachments.size() > samovar::limits::kMaxAttachments) {
+    return refuse_call(
+        Status::bad_request,
+        "a call can carry " + std::to_string(samovar::limits::kMaxAttachments) + " attachments at most");
+  }
+  if (state_ == SessionState::refused) return refuse_call(Status::protocol_error, refusal_);
+  if (state_ == SessionState::ready && draining_) {
+    return refuse_call(Status::unavailable, "the broker at " + config_.endpoint + " is going away");
+  }
+  if (table_.size() >= std::min(config_.max_outstanding, limits::kMaxOutstanding)) {
+    return refuse_call(Status::overloaded,
+                       std::to_string(table_.size()) + " calls of this client are outstanding already");
+  }
+  const auto size = size_of(*call);
+  if (table_.waiting() > 0 && waiting_bytes_ + size > config_.max_waiting_bytes) {
+    return refuse_call(Status::overloaded,
+                       std::to_string(waiting_bytes_) + " bytes of calls wait for the broker already");
+  }
+  table_.add(std::move(call));
+  waiting_bytes_ += size;
+}
+
+void Session::cancel(CallId id) {
+  const auto slot = table_.find(id);
+  if (slot == kNone) return;
+  send_cancel(slot);
+  fail(slot, Status::cancelled, "the caller cancelled the call");
+}
+
+void Session::cancel_all() {
+  while (table_.first_sent() != kNone) cancel(table_[table_.first_sent()].call->id);
+  while (table_.first_waiting() != kNone) cancel(table_[table_.first_waiting()].call->id);
+}
+
+void Session::send_cancel(CallTable::Slot slot) {
+  if (table_[slot].state != CallState::sent) return;
+  cancels_.push_back(static_cast<std::uint64_t>(table_[slot].call->id));
+}
+
+// --- time ----------------------------------------------------------------------------------------------
+
+void Session::tick(TimePoint now) {
+  for (auto slot = table_.first_due(); slot != kNone && table_[slot].due <= now; slot = table_.first_due()) {
+    auto& entry = table_[slot];
+    if (entry.state == CallState::sent && !entry.overdue) {
+      entry.overdue = true;
+      table_.set_due(slot, entry.due + limits::kDeadlineGrace);
+    } else {
+      expire(slot);
+    }
+  }
+  if (state_ == SessionState::greeting && hello_again_at_ <= now) greet(now);
+}
+
+std::optional<TimePoint> Session::next_deadline() const {
+  std::optional<TimePoint> next;
+  if (const auto slot = table_.first_due(); slot != kNone) next = table_[slot].due;
+  if (state_ == SessionState::greeting && (!next || hello_again_at_ < *next)) next = hello_again_at_;
+  return next;
+}
+
+// The call's time is up, and nobody else has said so.
+void Session::expire(CallTable::Slot slot) {
+  const auto& entry = table_[slot];
+  if (entry.state == CallState::sent) {
+    send_cancel(slot);
+    return fail(
+        slot, Status::deadline_exceeded,
+        "the time was up, and the broker said nothing: it is stopped or cut off; the call may have run");
+  }
+  if (entry.attempts > 0) {
+    return fail(
+        slot, Status::broker_lost,
+        "the broker went away while it held the call, and none came in time to send it to again: it may "
+        "have run");
+  }
+  switch (state_) {
+    case SessionState::disconnected:
+      return fail(
+          slot, Status::unavailable,
+          "no broker answers at " + config_.endpoint +
+              (handshake_failed_ ? ": something else listens there" : ": is samovard running there?"));
+    case SessionState::greeting:
+    case SessionState::refused:
+      return fail(
+          slot, Status::unavailable,
+          "the broker at " + config_.endpoint + " takes connections, but " +
+              (last_malformed_.empty() ? "does not answer" : "cannot be understood: " + last_malformed_));
+    case SessionState::ready:
+      return fail(slot, Status::deadline_exceeded, "the time was up before the call could be sent");
+  }
+}
+
+// --- ends ----------------------------------------------------------------------------------------------
+
+void Session::complete(CallTable::Slot slot, Outcome outcome) {
+  if (table_[slot].state == CallState::waiting) waiting_bytes_ -= size_of(*table_[slot].call);
+  completions_.push_back({table_.remove(slot), std::move(outcome)});
+}
+
+void Session::fail(CallTable::Slot slot, Status status, std::string message) {
+  complete(slot, local_outcome(status, std::move(message), table_[slot].attempts));
+}
+
+void Session::wait_again(CallTable::Slot slot) {
+  table_[slot].overdue = false;
+  table_.set_due(slot, table_[slot].call->deadline);
+  table_.mark_waiting(slot);
+  waiting_bytes_ += size_of(*table_[slot].call);
+}
+
+}  // namespace samovar::client

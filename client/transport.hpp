@@ -1,0 +1,54 @@
+// The connection that a driver drives: the seam between the client and its sockets. One thread at a time uses it,
+// but for wake(). Nothing here waits but wait().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <samovar/buffer.hpp>
+
+#include "client/call.hpp"
+#include "client/session.hpp"
+
+namespace samovar::client {
+
+struct Incoming {
+  Buffer frame;
+  std::vector<Buffer> attachments;
+};
+
+class Transport {
+ public:
+  enum class Event : std::uint8_t { connected, disconnected, handshake_failed };
+  struct Readiness {
+    bool in = false;
+    bool out = false;
+  };
+
+  Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  virtual ~Transport() = default;
+
+  // False when there is nothing.
+  virtual bool receive(Incoming& message) = 0;
+  virtual bool next_event(Event& event) = 0;
+
+  // False when the message was not taken, since there is no connection or its queue is full. Its content is then
+  // unspecified.
+  virtual bool send(Message& message) = 0;
+  virtual Readiness readiness() = 0;
+
+  // Until there may be something to receive, an event, room to send after a refusal, or wake(); or until that time.
+  // To be called only after receive() and next_event() gave nothing, with no send in between.
+  virtual void wait(std::optional<TimePoint> until) = 0;
+
+  // Ends the present or the next wait(). From any thread, also after close().
+  virtual void wake() noexcept = 0;
+
+  // Drops the connection. Only wake() may be called afterwards.
+  virtual void close() = 0;
+};
+
+}  // namespace samovar::client

@@ -1,0 +1,230 @@
+#include "client/zmq_transport.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+#include <zmq.hpp>
+
+#include "client/limits.hpp"
+#include "proto/limits.hpp"
+
+namespace samovar::client {
+namespace {
+
+constexpr int kReconnectMs = 20;
+constexpr int kReconnectMaxMs = 500;
+constexpr const char* kMonitor = "inproc://samovar.monitor";  // each transport has a context of its own
+
+// libzmq draws the jitter of its reconnects from rand(), which starts with the same number in every process.
+void seed_rand_once() {
+  static std::once_flag seeded;
+  std::call_once(seeded, [] {
+    unsigned seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) == sizeof seed) srand(seed);
+  });
+}
+
+int milliseconds(std::chrono::milliseconds time) {
+  return static_cast<int>(time.count());
+}
+
+zmq::message_t to_zmq(std::string&& bytes) {
+  if (bytes.size() <= limits::kSmallFrame) return {bytes.data(), bytes.size()};
+  auto* owner = new std::string(std::move(bytes));
+  return {owner->data(), owner->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); },
+          owner};
+}
+
+zmq::message_t to_zmq(const Buffer& buffer) {
+  if (buffer.size() <= limits::kSmallFrame) return {buffer.data(), buffer.size()};
+  auto* owner = new Buffer(buffer);
+  return {const_cast<char*>(owner->data()), owner->size(),
+          [](void*, void* hint) { delete static_cast<Buffer*>(hint); }, owner};
+}
+
+Buffer to_buffer(zmq::message_t&& message) {
+  if (message.size() <= limits::kSmallFrame) {
+    auto bytes = std::make_shared_for_overwrite<char[]>(message.size());
+    std::memcpy(bytes.get(), message.data(), message.size());
+    const std::string_view view(bytes.get(), message.size());
+    return {std::move(bytes), view};
+  }
+  auto owner = std::make_shared<zmq::message_t>(std::move(message));
+  const std::string_view view(owner->data<char>(), owner->size());
+  return {std::move(owner), view};
+}
+
+class ZmqTransport final : public Transport {
+ public:
+  explicit ZmqTransport(const std::string& endpoint)
+      : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        context_(1),
+        socket_(context_, zmq::socket_type::dealer),
+        monitor_(context_, zmq::socket_type::pair) {
+    if (wake_fd_.fd < 0) throw std::runtime_error(std::string("no eventfd: ") + std::strerror(errno));
+    using namespace zmq::sockopt;
+    socket_.set(immediate, 1);  // no request waits for a connection here, or outlives one
+    socket_.set(linger, 0);
+    socket_.set(sndhwm, limits::kSendQueue);
+    socket_.set(rcvhwm, limits::kReceiveQueue);
+    socket_.set(heartbeat_ivl, milliseconds(samovar::limits::kHeartbeatInterval));
+    socket_.set(heartbeat_timeout, milliseconds(samovar::limits::kHeartbeatTimeout));
+    socket_.set(reconnect_ivl, kReconnectMs);
+    socket_.set(reconnect_ivl_max, kReconnectMaxMs);
+    if (endpoint.find('[') != std::string::npos) socket_.set(ipv6, 1);
+
+    // An unread monitor would stall the I/O thread: only the rare events, and no limit on its queue.
+    const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(socket_.handle(), kMonitor, events) != 0) throw zmq::error_t();
+    monitor_.set(rcvhwm, 0);
+    monitor_.set(linger, 0);
+    monitor_.connect(kMonitor);
+
+    socket_.connect(endpoint);
+    socket_fd_ = socket_.get(fd);
+    monitor_fd_ = monitor_.get(fd);
+  }
+
+  ~ZmqTransport() override { close(); }
+
+  bool receive(Incoming& message) override {
+    zmq::message_t part;
+    if (!take(socket_, part)) return false;
+    bool more = part.more();
+    message.frame = to_buffer(std::move(part));
+    message.attachments.clear();
+    while (more) {
+      zmq::message_t next;
+      if (!take(socket_, next)) break;  // cannot be: the parts of a message arrive together
+      more = next.more();
+      message.attachments.push_back(to_buffer(std::move(next)));
+    }
+    return true;
+  }
+
+  bool next_event(Event& event) override {
+    zmq::message_t head;
+    zmq::message_t address;
+    std::uint16_t number = 0;
+    if (!take(monitor_, head) || head.size() < sizeof number) return false;
+    std::memcpy(&number, head.data(), sizeof number);
+    if (head.more()) take(monitor_, address);
+    event = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? Event::connected
+            : number == ZMQ_EVENT_DISCONNECTED      ? Event::disconnected
+                                                    : Event::handshake_failed;
+    return true;
+  }
+
+  bool send(Message& message) override {
+    if (!put(to_zmq(std::move(message.frame)), !message.attachments.empty())) return false;
+    for (std::size_t i = 0; i < message.attachments.size(); ++i) {
+      put(to_zmq(message.attachments[i]), i + 1 < message.attachments.size());
+    }
+    return true;
+  }
+
+  Readiness readiness() override {
+    const int events = socket_.get(zmq::sockopt::events);
+    return {(events & ZMQ_POLLIN) != 0, (events & ZMQ_POLLOUT) != 0};
+  }
+
+  void wait(std::optional<TimePoint> until) override {
+    pollfd fds[] = {{socket_fd_, POLLIN, 0}, {monitor_fd_, POLLIN, 0}, {wake_fd_.fd, POLLIN, 0}};
+    timespec time{};
+    if (until) {
+      const auto left = std::max(*until - Clock::now(), Duration::zero());
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+      time.tv_sec = seconds.count();
+      time.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
+    }
+    ppoll(fds, 3, until ? &time : nullptr, nullptr);
+    if ((fds[2].revents & POLLIN) != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto got = read(wake_fd_.fd, &count, sizeof count);
+    }
+  }
+
+  void wake() noexcept override {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto put = write(wake_fd_.fd, &one, sizeof one);
+  }
+
+  void close() override {
+    if (!socket_) return;
+    zmq_socket_monitor(socket_.handle(), nullptr, 0);
+    monitor_.close();
+    socket_.close();
+    context_.close();
+  }
+
+ private:
+  struct Fd {
+    explicit Fd(int number) : fd(number) {}
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() {
+      if (fd >= 0) ::close(fd);
+    }
+    int fd;
+  };
+
+  static bool take(zmq::socket_t& socket, zmq::message_t& part) {
+    while (zmq_msg_recv(part.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
+      if (zmq_errno() != EINTR) return false;
+    }
+    return true;
+  }
+
+  bool put(zmq::message_t&& part, bool more) {
+    const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+    while (zmq_msg_send(part.handle(), socket_.handle(), flags) < 0) {
+      if (zmq_errno() != EINTR) return false;
+    }
+    return true;
+  }
+
+  Fd wake_fd_;
+  zmq::context_t context_;
+  zmq::socket_t socket_;
+  zmq::socket_t monitor_;
+  int socket_fd_ = -1;
+  int monitor_fd_ = -1;
+};
+
+// libzmq itself takes "tcp://host:99999".
+bool has_port(std::string_view endpoint) {
+  const auto text = endpoint.substr(endpoint.rfind(':') + 1);
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
+}
+
+}  // namespace
+
+std::unique_ptr<Transport> make_zmq_transport(const std::string& endpoint) {
+  const bool known = (endpoint.starts_with("tcp://") && has_port(endpoint)) || endpoint.starts_with("ipc://");
+  try {
+    seed_rand_once();
+    if (known) return std::make_unique<ZmqTransport>(endpoint);
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINVAL && error.num() != ENAMETOOLONG && error.num() != ENODEV) {
+      throw std::runtime_error("cannot connect to " + endpoint + ": " + error.what());
+    }
+  }
+  throw std::invalid_argument(
+      "'" + endpoint + "' is not an endpoint: write tcp://HOST:PORT or ipc://PATH (at most 107 characters)");
+}
+
+}  // namespace samovar::client

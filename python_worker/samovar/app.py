@@ -1,0 +1,73 @@
+"""Finds the Service object that MODULE:OBJECT names."""
+
+import importlib
+import os
+import re
+import sys
+
+from samovar.service import Service, check_service_name
+
+_TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)")
+
+
+class AppError(Exception):
+    """The app cannot be served. The text is one sentence; __cause__ is what its import raised, if it did."""
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """MODULE and OBJECT. Raises ValueError with a sentence."""
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise ValueError(f"{target!r} is not MODULE:OBJECT, as in examples.ipgeo:service")
+    return match[1], match[2]
+
+
+def load_service(target: str, name: str | None = None) -> tuple[Service, str]:
+    """Imports the app and returns its Service and the name to announce: `name`, or else the service's own.
+
+    The working directory comes first on the import path. Raises AppError; SystemExit and the like raised
+    by the import end here, too.
+    """
+    module_name, object_path = split_target(target)
+    if sys.path[:1] != [os.getcwd()]:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: object = importlib.import_module(module_name)
+    except BaseException as error:
+        raise AppError(_import_failed(module_name, error)) from error
+    module = found
+    for part in object_path.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise AppError(
+                f"module {module_name} has no object {object_path!r}{_services_in(module)}"
+            ) from None
+    if not isinstance(found, Service):
+        kind = type(found).__name__
+        raise AppError(f"{target} is of type {kind}, not a samovar.Service{_services_in(module)}")
+    if not found.methods:
+        raise AppError(
+            f"service {found.name!r} of {target} has no methods: decorate functions with "
+            f"@{object_path}.method"
+        )
+    announced = found.name if name is None else name
+    check_service_name(announced)
+    return found, announced
+
+
+def _import_failed(module_name: str, error: BaseException) -> str:
+    missing = isinstance(error, ModuleNotFoundError) and error.name is not None
+    if missing and (module_name + ".").startswith(f"{error.name}."):  # type: ignore[attr-defined]
+        return (
+            f"there is no module {error.name!r}: "  # type: ignore[attr-defined]
+            f"looked in {os.getcwd()} and in the installed packages of {sys.prefix}"
+        )
+    if isinstance(error, SystemExit):
+        return f"importing {module_name} ended the process: SystemExit({error.code!r})"
+    return f"importing {module_name} raised {type(error).__name__}: {error}"
+
+
+def _services_in(module: object) -> str:
+    names = sorted(name for name, value in vars(module).items() if isinstance(value, Service))
+    return f"; its services are: {', '.join(names)}" if names else ""

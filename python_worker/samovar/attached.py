@@ -1,0 +1,53 @@
+"""Large buffers that travel beside a call, outside its msgpack body: neither encoded nor copied into it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+# PROTOCOL.md 7: each attachment is a ZeroMQ frame of its own.
+MAX_ATTACHMENTS = 64
+
+_running: list[bytes] = []  # of the call that runs; a worker runs one at a time
+
+
+def attachments() -> list[bytes]:
+    """The buffers that the caller attached to the running call, in its order; empty if there are none.
+
+    Valid from when a handler is called until it returns; keep a copy of the list for later.
+    """
+    return list(_running)
+
+
+class WithAttachments:
+    """A handler's result that carries buffers: `return WithAttachments({"shape": shape}, [array])`.
+
+    `value` is encoded as usual. `buffers` are bytes, or any object with a contiguous buffer, which must not
+    change until the reply is sent (soon after the handler has returned). Raises TypeError or ValueError for
+    what cannot be sent.
+    """
+
+    __slots__ = ("value", "buffers")
+
+    def __init__(self, value: Any, buffers: Iterable[Any]) -> None:
+        self.value = value
+        self.buffers: list[memoryview] = []
+        for number, buffer in enumerate(buffers):
+            try:
+                view = memoryview(buffer)
+            except TypeError:
+                raise TypeError(
+                    f"attachment {number} is of type {type(buffer).__name__}, which has no buffer: "
+                    "give bytes, bytearray, memoryview or an array"
+                ) from None
+            if not view.c_contiguous:
+                raise ValueError(f"attachment {number} is not contiguous: give a copy of it")
+            self.buffers.append(view.cast("B") if view.nbytes else memoryview(b""))
+        if len(self.buffers) > MAX_ATTACHMENTS:
+            raise ValueError(
+                f"{len(self.buffers)} attachments are more than the {MAX_ATTACHMENTS} that a reply may have"
+            )
+
+
+def set_running(buffers: list[bytes]) -> None:
+    """For the worker's loop: what attachments() gives until the next call of this."""
+    global _running
+    _running = buffers

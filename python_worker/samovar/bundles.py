@@ -1,0 +1,231 @@
+"""Bundles: the items of REQUEST messages, decoded. PROTOCOL.md, section 4. Replies are in replies.py.
+
+A decoded REQUEST stays the flat list that msgpack makes of it:
+
+    [1, 2, epoch, sent_us,   id, attempt, flags, timeout_us, method, args, kwargs, ext,   id, ...]
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from samovar import wire
+from samovar.attached import MAX_ATTACHMENTS
+from samovar.wire import Message, WireError, is_uint
+
+REQUEST_HEAD = 4
+REQUEST_ITEM = 8
+REPLY_HEAD = 3
+REPLY_ITEM = 6
+MAX_NAME_BYTES = 255
+MAX_EXT_BYTES = 16 * 1024
+
+# Types without anything inside them; most arguments and results are of these.
+SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+
+
+@dataclass(frozen=True)
+class BadItem:
+    """Stands where the method stood of an item that is refused alone; `reason` tells its caller why."""
+
+    reason: str
+
+
+def decode_requests(frame: bytes, attachments: int = 0) -> Message:
+    """A REQUEST with every check that PROTOCOL.md asks for; items to refuse have a BadItem as method.
+
+    Their args are [], their kwargs nil. `attachments` is the number of frames behind this one. Raises
+    WireError for a message that is malformed as a whole.
+    """
+    try:
+        message: Message = wire.unpack(frame)
+    except Exception:  # msgpack raises many kinds; what is wrong may concern one item only
+        message = _decode_piece_by_piece(frame)
+    wire.check_head(message)
+    if message[1] != wire.REQUEST:
+        raise WireError(f"a message of kind {message[1]} is no REQUEST")
+    _check_count(len(message) - REQUEST_HEAD, REQUEST_ITEM)
+    if not is_uint(message[3]):
+        raise WireError("sent_us is not an unsigned integer below 2^53")
+    if too_deep([message], wire.MAX_DEPTH):
+        raise WireError(f"the message is nested more than {wire.MAX_DEPTH} levels deep")
+    claimed = 0
+    for start in range(REQUEST_HEAD, len(message), REQUEST_ITEM):
+        item = message[start : start + REQUEST_ITEM]
+        _check_prefix(item)
+        claimed += attachments_of(item[7])
+        reason = _why_refused(item)
+        if reason is not None:
+            message[start + 4 : start + 7] = [BadItem(reason), [], None]
+    if claimed != attachments:
+        raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
+    return message
+
+
+def decode_replies(frame: bytes, attachments: int = 0) -> Message:
+    """A REPLY as its flat list, with every check. Raises WireError. (For clients and tests.)"""
+    message = wire.decode(frame)
+    if message[1] != wire.REPLY:
+        raise WireError(f"a message of kind {message[1]} is no REPLY")
+    _check_count(len(message) - REPLY_HEAD, REPLY_ITEM)
+    if too_deep([message], wire.MAX_DEPTH):
+        raise WireError(f"the message is nested more than {wire.MAX_DEPTH} levels deep")
+    claimed = 0
+    for start in range(REPLY_HEAD, len(message), REPLY_ITEM):
+        item = message[start : start + REPLY_ITEM]
+        _check_prefix(item)
+        if item[2] != wire.OK and type(item[4]) is not dict:
+            raise WireError("the value of an error is not a map")
+        reason = _why_bad_ext(item[5])
+        if reason is not None:
+            raise WireError(reason)
+        claimed += attachments_of(item[5])
+    if claimed != attachments:
+        raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
+    return message
+
+
+def too_deep(values: Iterable[Any], levels: int) -> bool:
+    """Whether any of `values` nests more than `levels` lists and maps. (Not counted: keys of maps.)
+
+    It looks at each element's type, and goes down only where there is something inside.
+    """
+    level = _containers(values)
+    for _ in range(levels):
+        inside: list[Any] = []
+        for container in level:
+            children = container.values() if isinstance(container, dict) else container
+            if not SCALARS.issuperset(map(type, children)):
+                inside += _containers(children)
+        if not inside:
+            return False
+        level = inside
+    return bool(level)
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, (dict, list, tuple))]
+
+
+def _check_count(elements: int, per_item: int) -> None:
+    items, rest = divmod(elements, per_item)
+    if rest or items < 1:
+        raise WireError("the message does not hold a whole number of items")
+    if items > wire.MAX_BUNDLE:
+        raise WireError(f"the message holds {items} items, more than {wire.MAX_BUNDLE}")
+
+
+def _check_prefix(item: list[Any]) -> None:
+    if not all(is_uint(number) for number in item[:4]):
+        raise WireError("an integer of an item's prefix is not one from 0 to 2^53 - 1")
+    if not 1 <= item[1] <= 255:
+        raise WireError("an attempt is not between 1 and 255")
+
+
+def attachments_of(ext: Any) -> int:
+    """How many attachments an item with this ext claims. Raises WireError for nonsense."""
+    claimed = ext.get("attachments") if type(ext) is dict else None
+    if claimed is None:
+        return 0
+    if not is_uint(claimed) or claimed > MAX_ATTACHMENTS:
+        raise WireError(f"an item claims {claimed!r} attachments")
+    return int(claimed)
+
+
+def _why_refused(item: list[Any]) -> str | None:
+    method, args, kwargs, ext = item[4:]
+    if isinstance(method, BadItem):
+        return method.reason
+    if type(method) is not str or not _is_method(method):
+        return f"{method!r} is not the name of a method: it must be 'service.method'"
+    if type(args) is not list:
+        return f"{method}: args is not an array"
+    if kwargs is not None and type(kwargs) is not dict:
+        return f"{method}: kwargs is neither a map nor nil"
+    if kwargs is not None and not all(type(key) is str for key in kwargs):
+        return f"{method}: a key of kwargs is not a string"
+    reason = _why_bad_ext(ext)
+    priority = ext.get("priority") if type(ext) is dict else None
+    if reason is None and priority is not None and not (is_uint(priority) and priority <= 2):
+        reason = "ext.priority is not 0, 1 or 2"
+    return None if reason is None else f"{method}: {reason}"
+
+
+def _is_method(name: str) -> bool:
+    service, _, method = name.rpartition(".")
+    return (
+        bool(service and method) and len(name) <= MAX_NAME_BYTES and _NAME_LETTERS.issuperset(name)
+    )
+
+
+def _why_bad_ext(ext: Any) -> str | None:
+    if ext is None:
+        return None
+    if type(ext) is not dict:
+        return "ext is neither a map nor nil"
+    if not all(type(key) is str for key in ext):
+        return "a key of ext is not a string"
+    if len(msgpack.packb(ext, datetime=True)) > MAX_EXT_BYTES:
+        return f"ext is larger than {MAX_EXT_BYTES} bytes"
+    return None
+
+
+def _decode_piece_by_piece(frame: bytes) -> Message:
+    """Decodes a REQUEST that does not decode as a whole: what cannot be decoded becomes a BadItem.
+
+    Raises WireError when the structure itself is broken, so that nobody can say where an item ends.
+    """
+    elements = split_array(frame)
+    if len(elements) < REQUEST_HEAD:
+        raise WireError("a message is not an array of at least three elements")
+    try:
+        message = [wire.unpack(element) for element in elements[:REQUEST_HEAD]]
+    except Exception as error:
+        raise WireError(f"the head of a message cannot be decoded: {error!r}") from None
+    for start in range(REQUEST_HEAD, len(elements), REQUEST_ITEM):
+        message += _decode_item(elements[start : start + REQUEST_ITEM])
+    return message
+
+
+def _decode_item(elements: list[memoryview]) -> list[Any]:
+    item: list[Any] = []
+    reason: str | None = None
+    for position, element in enumerate(elements):
+        try:
+            item.append(wire.unpack(element))
+        except Exception as error:
+            item.append(None)
+            if position < 4:
+                raise WireError(f"an item's prefix cannot be decoded: {error!r}") from None
+            part = ("the method", "args", "kwargs", "ext")[position - 4]
+            reason = f"{part} cannot be decoded: {type(error).__name__}: {error}"
+    if reason is not None:
+        name = item[4] if len(item) > 4 and type(item[4]) is str else "this request"
+        item[4:5] = [BadItem(f"{name}: {reason}")]
+    return item
+
+
+def split_array(frame: bytes) -> list[memoryview]:
+    """The elements of the array that fills `frame`, each still encoded. Raises WireError."""
+    unpacker = msgpack.Unpacker(max_buffer_size=max(len(frame), 1))
+    view = memoryview(frame)
+    elements = []
+    try:
+        unpacker.feed(frame)
+        count = unpacker.read_array_header()
+        start = unpacker.tell()
+        for _ in range(count):
+            unpacker.skip()
+            end = unpacker.tell()
+            elements.append(view[start:end])
+            start = end
+    except Exception as error:
+        raise WireError(
+            f"a frame of {len(frame)} bytes is not a msgpack array: {error!r}"
+        ) from None
+    if start != len(frame):
+        raise WireError(f"{len(frame) - start} bytes follow the message's array")
+    return elements

@@ -1,0 +1,200 @@
+"""The command samovar-worker. Exit codes: 0 stopped as asked, 1 the app cannot be served, 2 wrong usage."""
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import zmq
+
+from samovar import __version__, host
+from samovar.app import split_target
+from samovar.output import Sink
+from samovar.service import check_service_name
+from samovar.supervisor import PoolOptions, Supervisor
+from samovar.wire import MAX_CREDIT
+
+PROGRAM = "samovar-worker"
+_MAX_WORKERS = 1024
+_TCP = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+(?:%\w+)?\]):([0-9]{1,5})")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One sentence instead of the whole usage."""
+        self.exit(2, f"{PROGRAM}: {message}; see {PROGRAM} --help\n")
+
+
+def check_endpoint(text: str) -> str:
+    """An endpoint that can be connected to. Raises ArgumentTypeError."""
+    if text.startswith("ipc://"):
+        path = text.removeprefix("ipc://")
+        if not path:
+            raise argparse.ArgumentTypeError(f"{text!r} names no path: write ipc:///path/to/socket")
+        if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
+            raise argparse.ArgumentTypeError(
+                f"the path in {text!r} is longer than the {zmq.IPC_PATH_MAX_LEN} bytes of a socket's path"
+            )
+        return text
+    match = _TCP.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= 65535:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no endpoint: write tcp://HOST:PORT with a port from 1 to 65535, or ipc:///PATH"
+        )
+    return text
+
+
+def _target(text: str) -> str:
+    try:
+        split_target(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _service_name(text: str) -> str:
+    try:
+        check_service_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _between(low: int, high: int) -> "type[int]":
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return int(text)
+
+    return parse  # type: ignore[return-value]
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return float(text)
+
+
+def _positive_seconds(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds == 0:
+        raise argparse.ArgumentTypeError("it must be more than 0 seconds")
+    return seconds
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Serves a Python service with a pool of worker processes.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "target",
+        metavar="MODULE:OBJECT",
+        type=_target,
+        help="the app's samovar.Service object",
+    )
+    add(
+        "--connect",
+        metavar="ENDPOINT",
+        type=check_endpoint,
+        required=True,
+        help="broker's backend",
+    )
+    add(
+        "--workers",
+        metavar="N",
+        type=_between(1, _MAX_WORKERS),
+        default=1,
+        help="default: 1",
+    )
+    add(
+        "--name",
+        metavar="NAME",
+        type=_service_name,
+        help="announce the service under this name (default: that of the Service object)",
+    )
+    add(
+        "--credit",
+        metavar="N",
+        type=_between(1, MAX_CREDIT),
+        default=MAX_CREDIT,
+        help=f"requests that a worker may hold (default, and most: {MAX_CREDIT})",
+    )
+    add(
+        "--hide-tracebacks",
+        action="store_true",
+        help="callers see no Python tracebacks",
+    )
+    add(
+        "--hard-timeout",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        help="kill a worker whose call runs longer (default: never)",
+    )
+    add(
+        "--stop-grace",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="how long workers may finish after SIGTERM (default: 30)",
+    )
+    add(
+        "--parent-pid",
+        metavar="PID",
+        type=_between(1, 2**22),
+        help="stop when this parent dies",
+    )
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a pool in this process, in its main thread; returns the exit code."""
+    asked = make_parser().parse_args(arguments)
+    _open_standard_descriptors()
+    output = Sink(2)
+    output.setFormatter(logging.Formatter(f"{PROGRAM}: %(message)s"))
+    log = logging.getLogger("samovar")
+    log.addHandler(output)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    if asked.parent_pid is not None and not host.die_with_parent(asked.parent_pid, signal.SIGTERM):
+        log.error(
+            "process %d, given as --parent-pid, is not the parent of this one",
+            asked.parent_pid,
+        )
+        return 1
+    host.become_subreaper()
+    options = PoolOptions(
+        target=asked.target,
+        endpoint=asked.connect,
+        workers=asked.workers,
+        service_name=asked.name,
+        credit=asked.credit,
+        hide_tracebacks=asked.hide_tracebacks,
+        hard_timeout=asked.hard_timeout,
+        stop_grace=asked.stop_grace,
+    )
+    try:
+        supervisor = Supervisor(options, output)
+    except zmq.ZMQError as error:
+        log.error("cannot connect to %s: %s", options.endpoint, error)
+        return 2
+    return supervisor.run()
+
+
+def _open_standard_descriptors() -> None:
+    """Started with one of 0, 1, 2 closed: a pipe must not get that number."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

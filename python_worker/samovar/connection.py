@@ -1,0 +1,208 @@
+"""A connection to the broker and the session on it: HELLO, epochs, breaks. For workers and supervisors."""
+
+import enum
+import itertools
+import logging
+from typing import Any
+
+import zmq
+
+from samovar import wire
+from samovar.wire import BrokerHello, Message, WireError
+
+log = logging.getLogger("samovar")
+
+# Frames that a peer may send, and that this one accepts: max_body is announced later, so this is for the
+# socket only, which cuts the connection beyond it.
+MAX_FRAME_BYTES = 1 << 30
+_SLACK_BYTES = 1 << 20
+# Messages that wait in this socket. Many more than a worker's credit and control messages, and few enough:
+# with some thousand queued a busy worker's heartbeats are no longer answered.
+_RECEIVE_QUEUE = 2000
+_SEND_QUEUE = 2000
+_HEARTBEAT_MS = 2000
+_HEARTBEAT_TIMEOUT_MS = 15000
+_RECONNECT_MS = 20
+_RECONNECT_MAX_MS = 500
+# A HELLO that was not answered (every send may be lost) is said again after this long.
+HELLO_RETRY_S = 5.0
+# At least this long between one HELLO and the next that is not due to a new connection: a broker that answers
+# everything with REGISTER_AGAIN makes no storm.
+_HELLO_INTERVAL_S = 0.1
+# The pipe of a new connection may be there a moment after the monitor's event.
+_SEND_RETRY_S = 0.005
+
+_monitor_numbers = itertools.count()
+
+
+class Change(enum.Enum):
+    """What a monitor event or a message did to the session."""
+
+    NONE = enum.auto()
+    BEGAN = enum.auto()
+    ENDED = enum.auto()
+
+
+class Connection:
+    """One DEALER, its monitor, and the session. Its owner polls both sockets and calls in.
+
+    `epoch` is 0 while there is no session. `now` arguments are time.monotonic(). Not thread-safe. Raises
+    zmq.ZMQError from the constructor for an endpoint that libzmq refuses.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        endpoint: str,
+        hello: dict[str, Any],
+    ) -> None:
+        self.endpoint = endpoint
+        self.epoch = 0
+        self.broker: BrokerHello | None = None
+        self._hello = hello
+        self._nonce = 0  # of the HELLO that waits for an answer; 0: none does
+        self._hello_at: float | None = None  # when to say HELLO (again)
+        self._said_hello_at = float("-inf")
+        self.socket = context.socket(zmq.DEALER)
+        self.monitor = context.socket(zmq.PAIR)
+        try:
+            self._open(endpoint)
+        except zmq.ZMQError:
+            self.close(linger_ms=0)
+            raise
+
+    def _open(self, endpoint: str) -> None:
+        socket = self.socket
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVHWM, _RECEIVE_QUEUE)
+        socket.setsockopt(zmq.SNDHWM, _SEND_QUEUE)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES + _SLACK_BYTES)
+        socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
+        # A monitor that is not read stalls libzmq's I/O thread, unless its queue has no limit.
+        address = f"inproc://samovar-monitor-{next(_monitor_numbers)}"
+        socket.monitor(address, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self.monitor.setsockopt(zmq.RCVHWM, 0)
+        self.monitor.setsockopt(zmq.LINGER, 0)
+        self.monitor.connect(address)
+        socket.connect(endpoint)
+
+    def close(self, linger_ms: int) -> None:
+        """Closes both sockets. What was sent is delivered for at most `linger_ms` while the context ends."""
+        if not self.socket.closed:
+            self.socket.disable_monitor()
+            self.socket.close(linger=linger_ms)
+        self.monitor.close(linger=0)
+
+    def seconds_to_wait(self, now: float) -> float | None:
+        """How long the owner may sleep before it must call tick(); None: for ever."""
+        return None if self._hello_at is None else max(0.0, self._hello_at - now)
+
+    def tick(self, now: float) -> None:
+        """Says HELLO when that is due."""
+        if self._hello_at is not None and now >= self._hello_at:
+            self._say_hello(now)
+
+    def _say_hello(self, now: float) -> None:
+        self._nonce = wire.new_nonce()
+        frame = wire.encode_control(wire.HELLO, 0, {**self._hello, "nonce": self._nonce})
+        self._said_hello_at = now
+        self._hello_at = now + (HELLO_RETRY_S if self.try_send([frame]) else _SEND_RETRY_S)
+
+    def restart(self, now: float, why: str) -> Change:
+        """Gives up the session and asks for a new one, on the same connection."""
+        log.warning("registering again at %s: %s", self.endpoint, why)
+        self._hello_at = max(now, self._said_hello_at + _HELLO_INTERVAL_S)
+        return self._end()
+
+    def _end(self) -> Change:
+        had, self.epoch, self._nonce = self.epoch, 0, 0
+        return Change.ENDED if had else Change.NONE
+
+    def read_monitor(self, now: float) -> Change:
+        """Handles what the monitor has to say: ENDED if the session's connection broke."""
+        change = Change.NONE
+        while True:
+            try:
+                event = self.monitor.recv_multipart(zmq.NOBLOCK)[0]
+            except zmq.Again:
+                return change
+            if int.from_bytes(event[:2], "little") == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._hello_at = now
+            else:
+                self._hello_at = None
+                if self._end() is Change.ENDED:
+                    change = Change.ENDED
+                    log.info("lost the broker at %s", self.endpoint)
+
+    def handle(self, message: Message, now: float) -> Change:
+        """A control message that concerns the session. Raises WireError if it is malformed."""
+        kind = message[1]
+        if kind == wire.HELLO:
+            return self._handle_hello(message)
+        if kind == wire.REGISTER_AGAIN and self._hello_at is None:  # else HELLO is on its way
+            wire.control_map(message)
+            return self.restart(now, wire.reason_of(message) or "the broker asked for it")
+        if kind == wire.PROTOCOL_ERROR:
+            log.error("the broker refused a message: %s", wire.reason_of(message))
+        return Change.NONE
+
+    def _handle_hello(self, message: Message) -> Change:
+        hello = wire.decode_broker_hello(message)
+        if not self._nonce or hello.nonce != self._nonce:
+            return Change.NONE  # answers a HELLO that was followed by another
+        self._nonce = 0
+        self._hello_at = None
+        self.epoch = hello.epoch
+        self.broker = hello
+        # Takes effect on the next connection.
+        self.socket.setsockopt(zmq.HEARTBEAT_IVL, max(hello.heartbeat_ms, 1))
+        return Change.BEGAN
+
+    @property
+    def max_body(self) -> int:
+        """Bytes that one message may have, attachments included."""
+        return min(self.broker.max_body, MAX_FRAME_BYTES) if self.broker else _SLACK_BYTES
+
+    def same_clock(self) -> bool:
+        """Whether the broker's CLOCK_MONOTONIC is this process's."""
+        return bool(self.broker and self.broker.clock and self.broker.clock == self._hello["clock"])
+
+    def try_send(self, frames: list[Any]) -> bool:
+        """Sends one message without waiting; False if the connection is not there or does not take it."""
+        send = self.socket.send
+        try:
+            if len(frames) == 1:
+                send(frames[0], zmq.NOBLOCK)
+                return True
+            send(frames[0], zmq.NOBLOCK | zmq.SNDMORE)
+            for frame in frames[1:-1]:
+                send(frame, zmq.SNDMORE)
+            send(frames[-1])
+            return True
+        except zmq.Again:
+            return False
+
+    def receive(self) -> tuple[bytes, list[bytes]] | None:
+        """One message, frame 0 and the rest; None when there is none at the moment."""
+        try:
+            frame = self.socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        if not self.socket.getsockopt(zmq.RCVMORE):
+            return frame, []
+        return frame, self.socket.recv_multipart()
+
+    def decode_control(self, frame: bytes, attachments: list[bytes]) -> Message | None:
+        """A message as a list, or None (with a line in the log) if it is malformed."""
+        try:
+            message = wire.decode(frame)
+            if attachments and message[1] != wire.REQUEST:
+                raise WireError(f"a message of kind {message[1]} has attachments")
+            return message
+        except WireError as error:
+            log.error("dropped a message of the broker at %s: %s", self.endpoint, error)
+            return None

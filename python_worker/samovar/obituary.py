@@ -1,0 +1,69 @@
+"""What became of a worker, as its supervisor tells the broker. PROTOCOL.md 5.9."""
+
+import os
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from samovar import wire
+from samovar.board import Snapshot
+
+STDERR_LINES = 20
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a process ended: by a signal or with an exit code; exactly one of them is set."""
+
+    pid: int
+    signal: int | None
+    exit_code: int | None
+
+    @classmethod
+    def from_wait_status(cls, pid: int, status: int) -> "Death":
+        """From what os.waitpid() returned."""
+        if os.WIFSIGNALED(status):
+            return cls(pid, os.WTERMSIG(status), None)
+        return cls(pid, None, os.WEXITSTATUS(status))
+
+    def sentence(self, worker: str, killed_because: str | None, out_of_memory: bool) -> str:
+        """For people. `killed_because`: why the supervisor killed it, if it did."""
+        who = f"worker {worker} (pid {self.pid})"
+        if killed_because is not None:
+            return f"{who} was killed by its supervisor: {killed_because}"
+        if self.signal is None:
+            return f"{who} exited with code {self.exit_code}"
+        try:
+            name = signal.Signals(self.signal).name
+        except ValueError:
+            name = "a real-time signal"
+        text = f"{who} was ended by signal {self.signal} ({name})"
+        if out_of_memory and self.signal == signal.SIGKILL:
+            text += ", probably by the kernel, which ran out of memory at that time"
+        return text
+
+
+def stderr_text(lines: Iterable[bytes]) -> str:
+    """The last lines of a worker's stderr, as much as fits into an error."""
+    text = b"\n".join(lines).decode("utf-8", "replace")
+    return text[-wire.MAX_ERROR_TEXT // 4 :]
+
+
+def encode_obituary(
+    epoch: int, death: Death, board: Snapshot, reason: str, stderr: Iterable[bytes]
+) -> bytes:
+    """The OBITUARY of a worker that had a session, for the supervisor's session `epoch`."""
+    return wire.encode_control(
+        wire.OBITUARY,
+        epoch,
+        {
+            "worker_epoch": board.epoch,
+            "pid": death.pid,
+            "signal": death.signal,
+            "exit_code": death.exit_code,
+            "reason": reason,
+            "stderr": stderr_text(stderr),
+            "last_started": board.last_started,
+            "running": board.running,
+        },
+    )

@@ -1,0 +1,97 @@
+"""Lines that workers print: cut out of a stream of bytes, and written on without ever blocking."""
+
+import logging
+import os
+import select
+from collections import deque
+
+# One write of at most this many bytes to a pipe that poll() calls writable does not block.
+MAX_LINE = 4096
+_LONGEST = MAX_LINE - 300  # room for the tag in front
+_READ_BYTES = 65536
+
+
+class LineReader:
+    """Lines of a non-blocking descriptor, without their ends. Long ones are cut into several.
+
+    `last` holds the last `keep` of them. `open` is false once nothing more can come.
+    """
+
+    def __init__(self, fd: int, keep: int = 0) -> None:
+        self.fd = fd
+        self.open = True
+        self.last: deque[bytes] = deque(maxlen=keep)
+        self._rest = b""
+
+    def read(self) -> list[bytes]:
+        """The lines that have come, from one read: a noisy worker does not hold up the others."""
+        try:
+            data = os.read(self.fd, _READ_BYTES)
+        except BlockingIOError:
+            return []
+        if not data:
+            self.open = False
+            return self._flush()
+        *complete, rest = (self._rest + data).split(b"\n")
+        if len(rest) > _LONGEST:
+            complete, rest = [*complete, rest], b""
+        self._rest = rest
+        lines = [part for line in complete for part in _cut(line.removesuffix(b"\r"))]
+        self.last.extend(lines)
+        return lines
+
+    def finish(self) -> list[bytes]:
+        """What is left when the writer is dead, an unfinished last line included. At most some MiB."""
+        lines: list[bytes] = []
+        for _ in range(32):  # somebody may have inherited the other end and write for ever
+            before = len(self._rest), len(lines)
+            lines += self.read()
+            if not self.open or (len(self._rest), len(lines)) == before:
+                break
+        return lines + self._flush()
+
+    def _flush(self) -> list[bytes]:
+        lines = _cut(self._rest) if self._rest else []
+        self._rest = b""
+        self.last.extend(lines)
+        return lines
+
+
+def _cut(line: bytes) -> list[bytes]:
+    return [line[start : start + _LONGEST] for start in range(0, len(line), _LONGEST)] or [b""]
+
+
+class Sink(logging.Handler):
+    """Writes lines to a descriptor that others share, and drops them while nobody reads it.
+
+    It is the log's handler as well, so that a full pipe stops neither. A supervisor must go on reaping.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
+        self._dropped = 0
+
+    def write_line(self, line: bytes) -> None:
+        if self._dropped and self._writable():
+            dropped, self._dropped = self._dropped, 0
+            self._write(b"samovar-worker: %d lines were dropped: nobody read them" % dropped)
+        if self._writable():
+            self._write(line)
+        else:
+            self._dropped += 1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines() or [""]:
+            self.write_line(line.encode("utf-8", "replace"))
+
+    def _writable(self) -> bool:
+        return any(events & select.POLLOUT for _, events in self._poll.poll(0))
+
+    def _write(self, line: bytes) -> None:
+        try:
+            os.write(self._fd, line[: MAX_LINE - 1] + b"\n")
+        except OSError:
+            pass  # closed by whoever read it: there is nowhere to say so

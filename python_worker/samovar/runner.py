@@ -1,0 +1,278 @@
+"""A worker's loop: one thread that receives, runs and replies, and keeps itself registered."""
+
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from samovar import wire
+from samovar.board import Slot
+from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, decode_requests
+from samovar.connection import Change, Connection
+from samovar.executor import Executor
+from samovar.host import clock_name
+from samovar.service import Service
+from samovar.wire import Message, WireError
+
+log = logging.getLogger("samovar")
+
+# How long replies may take to leave when the worker ends.
+_LINGER_MS = 5000
+# The loop looks around this often even if nothing wakes it: a handler may have replaced the wake-up
+# descriptor of signals (asyncio does).
+_LONGEST_WAIT_S = 1.0
+_LISTS = frozenset({list})
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How a worker presents itself. `supervisor` is the token of the one that reports its death."""
+
+    endpoint: str
+    service_name: str
+    worker_name: str
+    credit: int
+    supervisor: str | None = None
+    hide_tracebacks: bool = False
+
+
+class Worker:
+    """Serves one service to one broker until it is told to stop. Everything happens in run()'s thread.
+
+    request_stop() may be called from a signal handler.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        options: WorkerOptions,
+        board: Slot,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._options = options
+        self._service = service
+        self._board = board
+        self._on_ready = on_ready
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        hello = {
+            "role": "worker",
+            "pid": os.getpid(),
+            "name": options.worker_name,
+            "clock": clock_name(),
+        }
+        self._connection = Connection(self._context, options.endpoint, hello)
+        self._executor = Executor(
+            service, options.service_name, board, self._send, options.hide_tracebacks
+        )
+        self._same_clock = False
+        self._stop_requested = False
+        self._draining = False
+        self._done = False
+        self._forked = False
+        self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        os.register_at_fork(
+            before=_block_signals,
+            after_in_parent=_unblock_signals,
+            after_in_child=self._after_fork_in_child,
+        )
+
+    def request_stop(self) -> None:
+        """Takes no new requests, answers those that have been sent here, then lets run() return."""
+        self._stop_requested = True
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT become request_stop(). Call it in the main thread."""
+        for number in _STOP_SIGNALS:
+            signal.signal(number, lambda _number, _frame: self.request_stop())
+        signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        """Serves until a requested stop is complete."""
+        try:
+            while not self._done:
+                self._receive_all()
+                self._wait()
+        except BaseException:
+            if self._forked:
+                self._end_forked_child()
+            raise
+        finally:
+            self._connection.close(_LINGER_MS)
+            self._context.term()
+
+    def _receive_all(self) -> None:
+        connection = self._connection
+        receive = connection.receive
+        while not self._done:
+            received = receive()
+            if received is None:
+                break
+            self._handle(*received)
+            if self._stop_requested and not self._draining:
+                self._drain()
+        if self._stop_requested and not self._draining:
+            self._drain()
+
+    def _wait(self) -> None:
+        if self._done:
+            return
+        now = time.monotonic()
+        wait = self._connection.seconds_to_wait(now)
+        wait = _LONGEST_WAIT_S if wait is None else min(wait, _LONGEST_WAIT_S)
+        ready: list[tuple[Any, int]] = zmq.zmq_poll(
+            [
+                (self._connection.socket, zmq.POLLIN),
+                (self._connection.monitor, zmq.POLLIN),
+                (self._wakeup_read, zmq.POLLIN),
+            ],
+            math.ceil(wait * 1000),
+        )
+        now = time.monotonic()
+        for source, _ in ready:
+            if source is self._connection.monitor:
+                self._changed(self._connection.read_monitor(now))
+            elif source == self._wakeup_read:
+                os.read(self._wakeup_read, 4096)
+        self._connection.tick(now)
+
+    def _handle(self, frame: bytes, attachments: list[bytes]) -> None:
+        """One message. The usual REQUEST goes straight to the executor; the rest is looked at closely."""
+        try:
+            message = wire.unpack(frame)
+            if not (
+                message[1] == wire.REQUEST
+                and message[0] == wire.VERSION
+                and not attachments
+                and (len(message) - REQUEST_HEAD) % REQUEST_ITEM == 0
+                and _LISTS.issuperset(map(type, message[REQUEST_HEAD + 5 :: REQUEST_ITEM]))
+            ):
+                message = self._look_closely(frame, attachments)
+        except Exception:  # msgpack's many, or a message that is no array
+            message = self._look_closely(frame, attachments)
+        if message is None or message[2] != self._connection.epoch or not message[2]:
+            return  # handled, or of an earlier session
+        received_ns = time.monotonic_ns()
+        sent_ns = message[3] * 1000
+        if not self._same_clock or not 0 < sent_ns <= received_ns:
+            sent_ns = received_ns
+        try:
+            self._executor.run(message, received_ns, sent_ns, attachments)
+        except (TypeError, ValueError, WireError) as error:
+            if self._forked:
+                self._end_forked_child()
+            self._changed(
+                self._connection.restart(time.monotonic(), f"malformed bundle: {error!r}")
+            )
+
+    def _look_closely(self, frame: bytes, attachments: list[bytes]) -> Message | None:
+        """The REQUEST, checked item by item; or None after any other message was handled."""
+        now = time.monotonic()
+        self._changed(self._connection.read_monitor(now))
+        try:
+            return decode_requests(frame, len(attachments))
+        except WireError as error:
+            why = str(error)
+        message = self._connection.decode_control(frame, attachments)
+        if message is None or message[1] == wire.REQUEST:
+            # Nobody can say which requests it held: a new session makes the broker end those that it sent.
+            self._changed(self._connection.restart(now, f"malformed message: {why}"))
+            return None
+        self._handle_control(message, now)
+        return None
+
+    def _handle_control(self, message: Message, now: float) -> None:
+        if message[1] == wire.DRAINED:
+            # Everything dispatched came before it, and has been answered.
+            self._done = self._draining and message[2] == self._connection.epoch
+            return
+        try:
+            self._changed(self._connection.handle(message, now))
+        except WireError as error:
+            log.error("dropped a message of the broker: %s", error)
+
+    def _changed(self, change: Change) -> None:
+        if change is Change.BEGAN:
+            self._begin_session()
+        elif change is Change.ENDED:
+            self._board.begin_session(0)
+            if self._draining:
+                self._done = True
+
+    def _begin_session(self) -> None:
+        if self._stop_requested:
+            self._done = True
+            return
+        connection, options = self._connection, self._options
+        self._same_clock = connection.same_clock()
+        self._executor.encoder.max_body = connection.max_body
+        self._board.begin_session(connection.epoch)
+        methods = {
+            name: {"idempotent": True} if method.idempotent else {}
+            for name, method in self._service.methods.items()
+        }
+        ready: dict[str, Any] = {
+            "service": options.service_name,
+            "methods": methods,
+            "credit": options.credit,
+            "pid": os.getpid(),
+            "name": options.worker_name,
+            "supervisor": options.supervisor,
+        }
+        self._send([wire.encode_control(wire.READY, connection.epoch, ready)])
+        self._on_ready()
+
+    def _drain(self) -> None:
+        """The stop was requested: tell the broker; without a session there is nothing to finish."""
+        self._draining = True
+        self._changed(self._connection.read_monitor(time.monotonic()))
+        if self._connection.epoch == 0:
+            self._done = True
+        else:
+            self._send([wire.encode_control(wire.DRAIN, self._connection.epoch, {})])
+
+    def _send(self, frames: list[Any]) -> None:
+        """Sends a message of this session; waits while the broker does not take it; drops it if it ends."""
+        if self._forked:
+            self._end_forked_child()
+        connection = self._connection
+        epoch = connection.epoch
+        while epoch and epoch == connection.epoch and not connection.try_send(frames):
+            zmq.zmq_poll(
+                [(connection.socket, zmq.POLLOUT), (connection.monitor, zmq.POLLIN)],
+                int(_LONGEST_WAIT_S * 1000),
+            )
+            self._changed(connection.read_monitor(time.monotonic()))
+
+    def _after_fork_in_child(self) -> None:
+        """A handler forked: the child is not this worker. Signals end it, and it must not reply."""
+        self._forked = True
+        signal.set_wakeup_fd(-1)
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        _unblock_signals()
+        self._board.words.release()  # so that the child cannot begin the bundle's next request
+
+    def _end_forked_child(self) -> None:
+        """A child that a handler forked has returned from it, into the worker's loop."""
+        os.write(
+            2,
+            b"samovar: a process that a handler forked came back from the handler; it is ended here."
+            b" End it with os._exit() in the handler.\n",
+        )
+        os._exit(70)
+
+
+def _block_signals() -> None:
+    """Before a handler forks: what is sent to its child early must find the child's own signal handling."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)

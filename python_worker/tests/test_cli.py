@@ -1,0 +1,64 @@
+"""The command line of samovar-worker: what is wrong with it is said in one sentence."""
+
+import subprocess
+import sys
+
+import pytest
+
+from samovar.app import split_target
+from samovar.cli import check_endpoint, main
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ([], "the following arguments are required: MODULE:OBJECT, --connect"),
+        (["a:b"], "required: --connect"),
+        (["a", "--connect", "ipc:///x"], "'a' is not MODULE:OBJECT"),
+        (["a:b c", "--connect", "ipc:///x"], "is not MODULE:OBJECT"),
+        (["a:b", "--connect", "127.0.0.1:1"], "'127.0.0.1:1' is no endpoint"),
+        (["a:b", "--connect", "ipc:///x", "--workers", "0"], "'0' is not a number from 1 to 1024"),
+        (["a:b", "--connect", "ipc:///x", "--credit", "257"], "not a number from 1 to 256"),
+        (["a:b", "--connect", "ipc:///x", "--name", "a b"], "cannot name a service"),
+        (["a:b", "--connect", "ipc:///x", "--hard-timeout", "0"], "more than 0 seconds"),
+        (["a:b", "--connect", "ipc:///x", "--stop-grace", "soon"], "not a number of seconds"),
+        (["a:b", "--connect", "ipc:///x", "--work", "2"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(capsys, arguments, text):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.startswith("samovar-worker: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["tcp://127.0.0.1:7712", "tcp://broker.example:1", "tcp://[::1]:65535", "ipc:///a/b"],
+)
+def test_endpoints_that_can_be_connected_to(endpoint):
+    assert check_endpoint(endpoint) == endpoint
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["", "tcp://", "tcp://:1", "tcp://h:0", "tcp://h:65536", "tcp://h", "tcp://h:1/x", "udp://h:1"]
+    + ["ipc://", "ipc://" + "x" * 200, "inproc://a", "tcp://*:0"],
+)
+def test_endpoints_that_cannot(endpoint):
+    with pytest.raises(SystemExit) as exit:
+        main(["a:b", "--connect", endpoint])
+    assert exit.value.code == 2
+
+
+def test_targets_are_split():
+    assert split_target("examples.ipgeo:service") == ("examples.ipgeo", "service")
+    assert split_target("a:b.c") == ("a", "b.c")
+
+
+def test_a_worker_is_not_started_by_hand():
+    done = subprocess.run([sys.executable, "-m", "samovar.worker_main"], capture_output=True)
+    assert done.returncode == 2
+    assert b"started by samovar-worker" in done.stderr

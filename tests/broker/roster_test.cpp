@@ -1,0 +1,154 @@
+#include "broker/core/worker.hpp"
+
+#include <deque>
+#include <memory>
+#include <random>
+
+#include "broker/core/estimate.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace samovar::broker;
+
+namespace {
+
+// Workers that hold requests without a core.
+struct Staff {
+  Roster roster;
+  std::deque<Worker> workers;
+  std::deque<Request> requests;
+
+  Worker& hire(std::uint32_t credit = 256) {
+    Worker& worker = workers.emplace_back();
+    worker.credit = credit;
+    roster.add(worker);
+    return worker;
+  }
+  void load(Worker& worker, double us) {
+    Request& request = requests.emplace_back();
+    request.charged_us = us;
+    worker.held.push_back(request);
+    worker.held_us += us;
+    roster.update(worker);
+  }
+  void unload(Worker& worker) {
+    Request* request = worker.held.pop_front();
+    worker.held_us = worker.held.empty() ? 0 : worker.held_us - request->charged_us;
+    roster.update(worker);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Of idle workers the one that has been idle for longest is chosen") {
+  Staff staff;
+  Worker& first = staff.hire();
+  Worker& second = staff.hire();
+  CHECK(staff.roster.pick(10) == &first);
+  staff.load(first, 10);
+  CHECK(staff.roster.pick(10) == &second);
+  staff.load(second, 10);
+  staff.unload(first);
+  staff.unload(second);
+  CHECK(staff.roster.pick({}) == &first);
+}
+
+TEST_CASE("An unmeasured or slow request goes to an idle worker only") {
+  Staff staff;
+  CHECK(staff.roster.pick(10) == nullptr);
+  Worker& worker = staff.hire();
+  CHECK(staff.roster.pick({}) == &worker);
+  CHECK(staff.roster.pick(1e9) == &worker);
+  staff.load(worker, 1);
+  CHECK(staff.roster.pick({}) == nullptr);
+  CHECK(staff.roster.pick(1e9) == nullptr);
+  CHECK(staff.roster.pick(1999) == &worker);
+  CHECK(staff.roster.pick(1999.5) == nullptr);
+}
+
+TEST_CASE("A worker is full at its credit, or at 2 ms of work") {
+  Staff staff;
+  Worker& few = staff.hire(2);
+  staff.load(few, 1);
+  CHECK(staff.roster.pick(1) == &few);
+  staff.load(few, 1);
+  CHECK(staff.roster.pick(1) == nullptr);
+  staff.unload(few);
+  CHECK(staff.roster.pick(1) == &few);
+  staff.roster.remove(few);
+  Worker& busy = staff.hire();
+  staff.load(busy, 2000);
+  CHECK(staff.roster.pick(0.5) == nullptr);
+}
+
+TEST_CASE("Whoever is chosen is of the least loaded kind and has room") {
+  const auto seed = GENERATE(1u, 2u, 3u);
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  Staff staff;
+  for (int i = 0; i < 8; ++i) staff.hire(static_cast<std::uint32_t>(1 + random() % 10));
+  for (int step = 0; step < 5'000; ++step) {
+    const double us = static_cast<double>(1 + random() % 700);
+    Worker* picked = staff.roster.pick(us);
+    double least = 1e9;
+    for (const Worker& worker : staff.workers) {
+      if (worker.held.size() < worker.credit && worker.held_us < 2000) least = std::min(least, worker.held_us);
+    }
+    if (picked) {
+      REQUIRE(picked->held.size() < picked->credit);
+      REQUIRE((picked->held.empty() || picked->held_us + us <= 2000));
+      REQUIRE(picked->held_us <= 2 * least + 1);  // loads are told apart by powers of two
+    } else {
+      REQUIRE((least == 1e9 || 2 * least + 1 + us > 2000));
+    }
+    if (picked && random() % 3) staff.load(*picked, us);
+    Worker& other = staff.workers[random() % staff.workers.size()];
+    if (!other.held.empty() && random() % 2) staff.unload(other);
+    REQUIRE(staff.roster.size() == 8);
+  }
+}
+
+TEST_CASE("A run time's estimate rises fast, falls slowly, and stays near the 95th percentile") {
+  RunTime time;
+  CHECK_FALSE(time.us());
+  time.sample(0);
+  CHECK(*time.us() == Approx(0.5));
+  for (int i = 0; i < 20; ++i) time.sample(1000);
+  CHECK(*time.us() > 980);
+  for (int i = 0; i < 20; ++i) time.sample(0);
+  CHECK(*time.us() > 780);
+  for (int i = 0; i < 2000; ++i) time.sample(0);
+  CHECK(*time.us() < 1);
+
+  std::mt19937_64 random(1);
+  RunTime uniform;
+  for (int i = 0; i < 20'000; ++i) uniform.sample(random() % 1000);
+  CHECK(*uniform.us() > 700);
+  CHECK(*uniform.us() < 1000);
+}
+
+TEST_CASE("Retries are a tenth of what comes, and a few when little does") {
+  RetryBudget budget;
+  int spent = 0;
+  while (budget.spend()) ++spent;
+  CHECK(spent == 10);
+  for (int i = 0; i < 95; ++i) budget.earn();
+  while (budget.spend()) ++spent;
+  CHECK(spent == 19);
+  for (int i = 0; i < 100'000; ++i) budget.earn();
+  spent = 0;
+  while (budget.spend()) ++spent;
+  CHECK(spent == 100);
+}
+
+TEST_CASE("An overloaded caller is told the time that the queue takes") {
+  using namespace std::chrono_literals;
+  DrainRate rate;
+  TimePoint now(1000s);
+  CHECK(rate.time_for(5, now) == 5s);  // nothing is known: one a second
+  for (int i = 0; i < 2000; ++i) rate.ended(now += 1ms);
+  const auto told = rate.time_for(500, now);
+  CHECK(told > 400ms);
+  CHECK(told < 600ms);
+  CHECK(rate.time_for(0, now) == 1ms);
+  CHECK(rate.time_for(1'000'000, now) == 10s);
+}

@@ -1,0 +1,13 @@
+# proto/ and broker/core/ hold no socket, no thread, no log and no clock.
+file(GLOB_RECURSE files proto/*.hpp proto/*.cpp broker/core/*.hpp broker/core/*.cpp)
+set(forbidden "#include <(zmq|spdlog|thread|mutex|condition_variable|sys/socket|unistd)|_clock::now\\(")
+set(broken "")
+foreach(file IN LISTS files)
+  file(STRINGS ${file} lines REGEX "${forbidden}")
+  foreach(line IN LISTS lines)
+    string(APPEND broken "\n  ${file}: ${line}")
+  endforeach()
+endforeach()
+if(broken)
+  message(FATAL_ERROR "proto/ and broker/core/ must not use these:${broken}")
+endif()

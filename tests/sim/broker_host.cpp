@@ -1,0 +1,152 @@
+#include "tests/sim/world.hpp"
+
+namespace samovar::sim {
+
+using namespace std::chrono_literals;
+
+void BrokerHost::start(broker::CoreConfig config) {
+  world_.trace("the broker starts");
+  core_ = std::make_unique<broker::Core>(std::move(config), world_.clock().now());
+  wire_ = std::make_unique<broker::Wire>(*core_);
+}
+
+void BrokerHost::arrive(broker::Side side, broker::PeerId peer, broker::FramePtr frame, broker::Frames attachments) {
+  if (!up()) return;
+  inbox_.push_back({side, peer, std::move(frame), std::move(attachments)});
+  plan_turn(world_.clock().now() + world_.random().between(0us, 30us));
+}
+
+void BrokerHost::lost(broker::PeerId peer) {
+  if (!up()) return;
+  inbox_.push_back({{}, peer, nullptr, {}});
+  plan_turn(world_.clock().now());
+}
+
+void BrokerHost::shutdown() {
+  world_.trace("the broker shuts down");
+  core_->handle(broker::event::Shutdown{}, world_.clock().now());
+  plan_turn(world_.clock().now());
+}
+
+void BrokerHost::tally() {
+  for (const auto& counter : broker::kCounters) {
+    world_.tally().add("broker." + std::string(counter.name), core_->counters().*counter.value);
+  }
+}
+
+void BrokerHost::crash() {
+  world_.trace("the broker is gone");
+  tally();
+  inbox_.clear();
+  wire_.reset();
+  core_.reset();
+  turn_at_ = Time::max();
+  turn_serial_ += 1;
+  first_dispatches_.clear();
+  requeued_to_.clear();
+  world_.network().broker_down();
+}
+
+void BrokerHost::pause(Duration length) {
+  world_.trace("the broker is stopped for a while");
+  paused_until_ = world_.clock().now() + length;
+}
+
+// One turn at a time is planned: the earliest that was asked for.
+void BrokerHost::plan_turn(Time at) {
+  at = std::max(at, paused_until_);
+  if (turn_at_ <= at) return;
+  turn_at_ = at;
+  world_.clock().at(at, [this, serial = ++turn_serial_] {
+    if (serial == turn_serial_) turn();
+  });
+}
+
+void BrokerHost::turn() {
+  const Time now = world_.clock().now();
+  turn_at_ = Time::max();
+  if (now < paused_until_) return plan_turn(paused_until_);
+  for (auto inbox = std::exchange(inbox_, {}); const auto& arrived : inbox) {
+    if (arrived.frame) {
+      saw_arrival(arrived);
+      wire_->receive(arrived.side, arrived.peer, arrived.frame, arrived.attachments, now);
+    } else {
+      const auto at = epochs_.find(arrived.peer);
+      if (at != epochs_.end()) buried_by_[at->second] = now + limits::kObituaryWait;
+      core_->handle(broker::event::PeerLost{arrived.peer}, now);
+    }
+  }
+  core_->tick(now);
+  if (const char* broken = core_->check_invariants()) return world_.fail(std::string("an invariant broke: ") + broken);
+  core_->outbox().take_notes();
+  auto messages = core_->outbox().take_messages();
+  saw_dispatches(messages);
+  for (auto& message : messages) world_.network().send(std::move(message));
+  if (const auto next = core_->next_deadline()) plan_turn(std::max(*next, now));
+}
+
+void BrokerHost::saw_arrival(const Arrived& arrived) {
+  proto::Head head;
+  if (proto::decode_head(arrived.frame->bytes(), head) || head.kind != static_cast<std::uint64_t>(proto::Kind::request)) {
+    return;
+  }
+  std::uint64_t sent_us = 0;
+  std::vector<proto::RequestItem> items;
+  if (proto::decode_requests(arrived.frame->bytes(), arrived.attachments.size(), sent_us, items)) return;
+  for (const auto& item : items) {
+    CallRecord* record = world_.find(test::text_of_body(item.body));
+    if (!record) continue;
+    record->line = record->client + " " + record->service + " " + std::to_string(static_cast<int>(item.priority));
+    record->arrival = ++arrivals_;
+    record->dispatched = false;
+  }
+}
+
+// In the order in which the core decided: its messages are one for each worker.
+void BrokerHost::saw_dispatches(const std::vector<broker::Message>& messages) {
+  std::map<std::uint64_t, std::pair<const broker::Message*, CallRecord*>> dispatches;  // by id
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::uint8_t>> heads;               // by id: epoch, attempt
+  for (const auto& message : messages) {
+    if (message.side != broker::Side::backend) continue;
+    const test::Heard heard = test::hear(message);
+    if (heard.malformed) return world_.fail(std::string("the broker sent a malformed message: ") + heard.malformed);
+    if (heard.kind == proto::Kind::hello) epochs_[message.peer] = heard.epoch;
+    for (const auto& item : heard.requests) {
+      CallRecord* record = world_.find(test::text_of_body(item.body));
+      if (!record) return world_.fail("the broker dispatched a request that nobody made");
+      dispatches[item.id] = {&message, record};
+      heads[item.id] = {heard.epoch, item.attempt};
+    }
+  }
+  for (const auto& [id, dispatch] : dispatches) {
+    const auto [epoch, attempt] = heads.at(id);
+    saw_dispatch(*dispatch.second, id, epoch, attempt);
+    world_.trace("dispatch ", dispatch.second->echo, " attempt ", int{attempt}, " id ", id & 0xffff'ffff, " to peer ",
+                 broker::raw(dispatch.first->peer));
+  }
+}
+
+// Nothing expired is dispatched, and what is queued again keeps its place.
+void BrokerHost::saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch, std::uint8_t attempt) {
+  const Time now = world_.clock().now();
+  if (now >= record.deadline) return world_.fail(record.echo + " was dispatched after its deadline");
+  if (record.dispatched) {
+    auto& last = requeued_to_[{record.worker_epoch, record.line}];
+    if (record.dispatch_id < last) return world_.fail(record.echo + " was queued again behind a later one of its worker");
+    last = record.dispatch_id;
+    const auto buried = buried_by_.find(record.worker_epoch);
+    for (const auto& first : first_dispatches_[record.line]) {
+      if (buried != buried_by_.end() && first.time > buried->second && first.arrival > record.arrival) {
+        return world_.fail(record.echo + " was queued again behind one that came later");
+      }
+    }
+  } else {
+    first_dispatches_[record.line].push_back({now, record.arrival});
+  }
+  record.dispatched = true;
+  record.dispatch_id = id;
+  record.attempt = attempt;
+  record.worker_epoch = epoch;
+}
+
+}  // namespace samovar::sim

@@ -1,0 +1,321 @@
+#include "tests/sim/world.hpp"
+
+namespace samovar::sim {
+
+using namespace std::chrono_literals;
+
+Worker::Worker(World& world, std::string name, const ServiceSpec& service, Supervisor* supervisor, bool lies)
+    : Peer(world, std::move(name), broker::Side::backend),
+      service_(service),
+      supervisor_(supervisor),
+      lies_(lies),
+      random_(world.random().next()),
+      credit_(random_.pick<std::uint32_t>({1, 2, 4, 16, 256})),
+      flush_every_(random_.pick<std::size_t>({1, 2, 8, 64})) {}
+
+void Worker::connected() {
+  if (!paused_) hello();
+}
+
+void Worker::disconnected() {
+  drop_epoch();
+  leave_when_done();
+}
+
+void Worker::hello() {
+  if (draining_) return;  // it will not be back
+  proto::PeerHello hello;
+  hello.role = proto::Role::worker;
+  hello.nonce = ++nonce_;
+  hello.name = name_;
+  hello.clock = "sim";
+  world_.network().send(*this, proto::encode(0, hello));
+}
+
+// What it has not started is dropped, and the results of what it has are discarded.
+void Worker::drop_epoch() {
+  if (epoch_ != 0 && !drained_) world_.worker_lost(service_.name);
+  if (epoch_ != 0 && held() > 0) world_.worker_lost(service_.name);
+  epoch_ = 0;
+  queue_.clear();
+  results_.clear();
+  drained_ = draining_;
+}
+
+std::size_t Worker::held() const {
+  return queue_.size() + results_.size() + (running_ && running_->epoch == epoch_ ? 1 : 0);
+}
+
+void Worker::message(const broker::Message& message) {
+  if (!alive_) return;
+  if (paused_) {
+    unread_.push_back(message);
+  } else {
+    take(message);
+  }
+}
+
+void Worker::take(const broker::Message& message) {
+  const test::Heard heard = test::hear(message);
+  if (heard.malformed) return world_.fail("a worker got a malformed message");
+  switch (heard.kind) {
+    case proto::Kind::hello: {
+      if (epoch_ != 0 || heard.hello.nonce != nonce_) return;
+      epoch_ = last_epoch_ = heard.epoch;
+      last_started_ = 0;
+      proto::Ready ready;
+      ready.service = service_.name;
+      ready.methods["get"].idempotent = true;
+      ready.methods["put"].idempotent = false;
+      ready.credit = credit_;
+      ready.name = name_;
+      if (supervisor_) ready.supervisor = supervisor_->name();
+      world_.network().send(*this, proto::encode(epoch_, ready));
+      if (draining_) world_.network().send(*this, proto::encode(proto::Kind::drain, epoch_, proto::Notice{}));
+      break;
+    }
+    case proto::Kind::register_again:
+      if (epoch_ == 0) return;
+      drop_epoch();
+      hello();
+      leave_when_done();
+      break;
+    case proto::Kind::request: {
+      if (heard.epoch != epoch_) return;
+      if (drained_) return world_.fail(name_ + " got a request after DRAINED");
+      std::size_t taken = 0;
+      for (const auto& request : heard.requests) {
+        Item item;
+        item.epoch = epoch_;
+        item.id = request.id;
+        item.attempt = request.attempt;
+        item.echo = test::text_of_body(request.body);
+        item.method = request.method;
+        item.deadline = Time(std::chrono::microseconds(heard.sent_us + request.timeout_us));
+        item.attachments = request.attachments;
+        for (std::uint32_t i = 0; i < request.attachments; ++i) {
+          if (message.attachments[taken++]->bytes() != item.echo + "#" + std::to_string(i)) {
+            return world_.fail(item.echo + " came with the attachments of another");
+          }
+        }
+        queue_.push_back(std::move(item));
+      }
+      if (held() > credit_) return world_.fail(name_ + " holds more than its credit");
+      if (lies_ && random_.chance(0.5)) lie();
+      run_next();
+      break;
+    }
+    case proto::Kind::drained:
+      if (heard.epoch != epoch_) return;
+      drained_ = true;
+      leave_when_done();
+      break;
+    case proto::Kind::protocol_error: return world_.fail(name_ + " got PROTOCOL_ERROR: " + heard.error.message);
+    default: break;
+  }
+}
+
+void Worker::run_next() {
+  while (!running_ && !paused_ && alive_) {
+    if (queue_.empty()) {
+      flush();
+      return leave_when_done();
+    }
+    Item item = std::move(queue_.front());
+    queue_.pop_front();
+    if (world_.clock().now() >= item.deadline) {
+      answer(item, Status::deadline_exceeded, 0);
+      continue;
+    }
+    last_started_ = item.id;
+    world_.began(item.echo, name_);
+    running_ = std::move(item);
+    run_began_ = world_.clock().now();
+    const auto slowest = random_.chance(0.05) ? 3 * service_.slowest : service_.slowest;
+    world_.clock().after(random_.between(1us, slowest), [this] {
+      if (!alive_) return;
+      if (paused_) {
+        finished_while_paused_ = true;
+      } else {
+        finished();
+      }
+    });
+  }
+}
+
+void Worker::finished() {
+  const auto run_us = broker::to_us(world_.clock().now() - run_began_);
+  const Item item = std::move(*running_);
+  running_.reset();
+  if (item.epoch == epoch_) answer(item, random_.chance(0.05) ? Status::app_error : Status::ok, run_us);
+  run_next();
+}
+
+void Worker::answer(const Item& item, Status status, std::uint64_t run_us) {
+  Result result;
+  result.reply.id = item.id;
+  result.reply.attempt = item.attempt;
+  result.reply.status = status;
+  result.reply.run_us = run_us;
+  const std::uint64_t attachments = status == Status::ok ? item.attachments : 0;
+  proto::ErrorValue error;
+  error.message = item.echo;
+  error.where = status == Status::deadline_exceeded ? "queued" : "worker";
+  result.reply.tail = status == Status::ok ? test::str(item.echo) : proto::encode_error(error);
+  result.reply.tail += test::ext(attachments ? std::map<std::string, std::uint64_t>{{"attachments", attachments}}
+                                             : std::map<std::string, std::uint64_t>{});
+  for (std::uint64_t i = 0; i < attachments; ++i) {
+    result.attachments.push_back(test::frame(item.echo + "#" + std::to_string(i)));
+  }
+  results_.push_back(std::move(result));
+  if (results_.size() >= flush_every_) flush();
+}
+
+void Worker::flush() {
+  if (results_.empty()) return;
+  std::vector<test::ReplySpec> replies;
+  broker::Frames attachments;
+  for (auto& result : results_) {
+    replies.push_back(std::move(result.reply));
+    attachments.insert(attachments.end(), result.attachments.begin(), result.attachments.end());
+  }
+  results_.clear();
+  const bool twice = lies_ && random_.chance(0.2);
+  world_.network().send(*this, test::encode_replies(epoch_, replies), attachments);
+  if (twice) world_.network().send(*this, test::encode_replies(epoch_, replies), attachments);
+}
+
+// A worker that breaks the protocol: none of these replies may reach a caller.
+void Worker::lie() {
+  const auto forged = test::str("forged") + test::ext({});
+  std::vector<test::ReplySpec> replies;
+  for (int i = 0; i < 8; ++i) {
+    const CallRecord* victim = world_.any_call(random_);
+    // About its own it may say what it likes; another run of the broker may have given it the same id.
+    if (!victim->dispatched || victim->worker_epoch == epoch_ || victim->worker_epoch >> 32 != epoch_ >> 32) continue;
+    replies.push_back({victim->dispatch_id, victim->attempt, Status::ok, 1, forged});
+  }
+  for (const auto& item : queue_) {
+    replies.push_back({item.id, static_cast<std::uint8_t>(item.attempt + 1), Status::ok, 1, forged});
+  }
+  if (!replies.empty()) world_.network().send(*this, test::encode_replies(epoch_, replies));
+  if (!queue_.empty() && random_.chance(0.1)) {
+    const auto& item = queue_.front();
+    world_.network().send(*this, test::encode_replies(epoch_ - 1, {{item.id, item.attempt, Status::ok, 1, forged}}));
+  }
+}
+
+void Worker::crash() {
+  if (!alive_) return;
+  world_.trace(name_, " crashes", running_ ? " running " + running_->echo : "", ", holding ", held());
+  world_.worker_lost(service_.name);
+  world_.tally().add("sim.crashes");
+  alive_ = false;
+  const bool forked = random_.chance(0.15);
+  world_.network().close(*this, forked ? random_.between(1ms, 500ms) : Duration(0));
+  if (supervisor_) supervisor_->reap(*this, true);
+  world_.spawn_later(service_, supervisor_);
+}
+
+void Worker::pause(Duration length) {
+  if (!alive_ || paused_) return;
+  world_.trace(name_, " is stopped for a while");
+  world_.tally().add("sim.pauses");
+  paused_ = true;
+  const auto link = link_;
+  const bool greeted_link = nonce_ > 0 && link != nullptr;
+  world_.clock().after(length, [this, link, greeted_link] {
+    if (!alive_) return;
+    paused_ = false;
+    if (link_ && (link_ != link || !greeted_link)) hello();  // it has connected anew meanwhile
+    for (auto unread = std::exchange(unread_, {}); const auto& message : unread) {
+      if (alive_) take(message);
+    }
+    if (std::exchange(finished_while_paused_, false)) finished();
+    run_next();
+  });
+}
+
+void Worker::drain() {
+  if (!alive_ || draining_ || paused_) return;
+  world_.trace(name_, " drains");
+  world_.tally().add("sim.drains");
+  draining_ = true;
+  if (nonce_ == 0) {
+    drained_ = true;
+    return leave_when_done();
+  }
+  if (epoch_ != 0) world_.network().send(*this, proto::encode(proto::Kind::drain, epoch_, proto::Notice{}));
+}
+
+void Worker::leave_when_done() {
+  if (!drained_ || running_ || !queue_.empty() || paused_ || !alive_) return;
+  flush();
+  world_.trace(name_, " has drained and leaves");
+  alive_ = false;
+  world_.network().close(*this, Duration(0));
+  if (supervisor_ && random_.chance(0.5)) supervisor_->reap(*this, false);
+  world_.spawn_later(service_, supervisor_);
+}
+
+// --- its supervisor ----------------------------------------------------------------------------------------
+
+void Supervisor::connected() {
+  hello();
+}
+
+void Supervisor::hello() {
+  proto::PeerHello hello;
+  hello.role = proto::Role::supervisor;
+  hello.nonce = ++nonce_;
+  hello.token = name_;
+  world_.network().send(*this, proto::encode(0, hello));
+}
+
+void Supervisor::message(const broker::Message& message) {
+  const test::Heard heard = test::hear(message);
+  if (heard.kind == proto::Kind::protocol_error) return world_.fail(name_ + " got PROTOCOL_ERROR: " + heard.error.message);
+  if (heard.kind == proto::Kind::register_again && epoch_ != 0) {
+    epoch_ = 0;
+    hello();
+  }
+  if (heard.kind != proto::Kind::hello || epoch_ != 0 || heard.hello.nonce != nonce_) return;
+  epoch_ = heard.epoch;
+  say(state_);
+  for (const auto& obituary : std::exchange(unsent_, {})) world_.network().send(*this, proto::encode(epoch_, obituary));
+}
+
+void Supervisor::say(proto::PoolState state) {
+  state_ = state;
+  if (epoch_ == 0) return;
+  proto::Pool pool;
+  pool.service = service_.name;
+  pool.state = state;
+  pool.reason = state == proto::PoolState::failed ? "it crashed too often" : "";
+  world_.network().send(*this, proto::encode(epoch_, pool));
+}
+
+void Supervisor::reap(const Worker& worker, bool crashed) {
+  if (worker.epoch() == 0) return;
+  auto& random = world_.random();
+  proto::Obituary obituary;
+  obituary.worker_epoch = worker.epoch();
+  if (crashed) {
+    obituary.signal = 9;
+  } else {
+    obituary.exit_code = 0;
+  }
+  if (random.chance(0.9)) {
+    obituary.last_started = worker.last_started();
+    obituary.running = worker.was_running();
+  }
+  world_.clock().after(random.between(10us, random.chance(0.1) ? 40ms : 5ms), [this, obituary] {
+    if (epoch_ == 0) {
+      unsent_.push_back(obituary);
+    } else {
+      world_.network().send(*this, proto::encode(epoch_, obituary));
+    }
+  });
+}
+
+}  // namespace samovar::sim

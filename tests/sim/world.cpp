@@ -1,0 +1,336 @@
+#include "tests/sim/world.hpp"
+
+#include <algorithm>
+
+namespace samovar::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Duration kLongestDeadline = 3s;
+
+// The client ends calls by itself this long after their deadline, when nobody else does.
+constexpr Duration kGrace = client::limits::kDeadlineGrace + 1ms;
+
+std::string where_of(const client::Outcome& outcome) {
+  proto::ErrorValue error;
+  return proto::decode_error(outcome.value.bytes(), error) ? "" : error.where;
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, Tally& tally, bool tracing)
+    : seed_(seed),
+      tally_(tally),
+      tracing_(tracing),
+      start_(clock_.now()),
+      random_(seed),
+      network_(*this),
+      broker_(*this) {}
+
+World::~World() = default;
+
+void World::fail(const std::string& what) {
+  if (failure_.empty()) failure_ = what;
+  trace("BROKEN: ", what);
+}
+
+broker::CoreConfig World::config() {
+  broker::CoreConfig config;
+  config.broker_id = "sim";
+  config.clock = "sim";
+  config.instance = ++instance_;
+  config.max_queued = max_queued_;
+  config.max_queued_bytes = max_queued_bytes_;
+  config.max_outstanding_per_client = max_outstanding_;
+  config.startup_grace = 200ms;
+  config.no_worker_grace = 100ms;
+  config.drain_grace = 200ms;
+  if (configured_) {
+    for (const auto& service : services_) config.services.push_back(service.name);
+  }
+  return config;
+}
+
+void World::build() {
+  calm_ = random_.chance(0.15);
+  lies_ = !calm_ && random_.chance(0.25);
+  fault_rate_ = calm_ ? 0 : random_.pick({0.02, 0.1, 0.3});
+  calls_to_make_ = 20 + random_.below(100);
+  const bool tight = random_.chance(0.3);
+  max_queued_ = tight ? 1 + random_.below(20) : 10'000;
+  max_outstanding_ = tight ? 1 + random_.below(30) : 10'000;
+  max_queued_bytes_ = random_.chance(0.1) ? 200 : 1'000'000;
+  configured_ = random_.chance(0.3);
+  instance_ = static_cast<std::uint32_t>(random_.below(1'000'000));
+  for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i) {
+    services_.push_back({"s" + std::to_string(i), random_.chance(0.7), random_.pick<Duration>({20us, 200us, 3ms, 30ms})});
+  }
+  broker_.start(config());
+  for (const auto& service : services_) {
+    Supervisor* supervisor = nullptr;
+    if (service.supervised) {
+      supervisors_.push_back(std::make_unique<Supervisor>(*this, "supervisor-" + service.name, service));
+      supervisor = supervisors_.back().get();
+      network_.connect(*supervisor);
+      clock_.after(random_.between(1ms, 50ms), [supervisor] { supervisor->say(proto::PoolState::serving); });
+    }
+    for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i) spawn_later(service, supervisor);
+  }
+  for (std::size_t i = 0, count = 1 + random_.below(4); i < count; ++i) {
+    clients_.push_back(std::make_unique<ClientHost>(*this, "c" + std::to_string(i), random_.next()));
+    network_.connect(*clients_.back());
+  }
+}
+
+void World::spawn_later(const ServiceSpec& service, Supervisor* supervisor) {
+  clock_.after(random_.between(100us, 40ms), [this, service, supervisor] {
+    const std::string name = "w" + std::to_string(workers_.size());
+    trace(name, " is started for ", service.name);
+    workers_.push_back(std::make_unique<Worker>(*this, name, service, supervisor, lies_));
+    network_.connect(*workers_.back());
+  });
+}
+
+// --- the workload --------------------------------------------------------------------------------------------
+
+void World::submit_some() {
+  if (calls_.size() >= calls_to_make_) return;
+  ClientHost& client = *clients_[random_.below(clients_.size())];
+  const std::size_t burst = random_.chance(0.3) ? 1 + random_.below(20) : 1;
+  for (std::size_t i = 0; i < burst && calls_.size() < calls_to_make_; ++i) submit_one(client);
+  clock_.after(random_.between(1us, random_.chance(0.1) ? 40ms : 2ms), [this] { submit_some(); });
+}
+
+void World::submit_one(ClientHost& client) {
+  CallRecord& record = calls_.emplace_back();
+  record.client = client.name();
+  record.echo = record.client + ":" + std::to_string(calls_.size());
+  record.service = random_.chance(0.02) ? "nobody" : services_[random_.below(services_.size())].name;
+  const bool idempotent_method = random_.chance(0.4);
+  auto call = std::make_shared<client::Call>();
+  call->method = record.service + (random_.chance(0.02) ? ".nothing" : idempotent_method ? ".get" : ".put");
+  if (random_.chance(0.2)) call->flags |= proto::kIdempotent;
+  if (random_.chance(0.2)) call->flags |= proto::kMetadata;
+  record.may_run_twice = idempotent_method || (call->flags & proto::kIdempotent);
+  std::map<std::string, std::uint64_t> extensions;
+  const std::uint64_t attachments = random_.chance(0.1) ? 1 + random_.below(3) : 0;
+  if (attachments > 0) extensions["attachments"] = attachments;
+  for (std::uint64_t i = 0; i < attachments; ++i) {
+    call->attachments.push_back(Buffer(record.echo + "#" + std::to_string(i)));
+  }
+  if (random_.chance(0.3)) extensions["priority"] = random_.below(3);
+  call->tail = test::body(record.echo) + test::ext(extensions);
+  const auto timeout = random_.chance(0.3)   ? random_.between(200us, 20ms)
+                       : random_.chance(0.5) ? random_.between(20ms, 500ms)
+                                             : random_.between(500ms, kLongestDeadline);
+  call->deadline = record.deadline = clock_.now() + timeout;
+  record.call = call;
+  by_echo_[record.echo] = &record;
+  by_call_[reinterpret_cast<std::uintptr_t>(call.get())] = &record;
+  trace(record.client, " calls ", record.echo, " ", call->method, call->flags & proto::kIdempotent ? " (idempotent)" : "");
+  client.submit(record);
+  if (random_.chance(0.08)) {
+    clock_.after(random_.between(0us, 20ms), [&client, &record] { client.cancel(record); });
+  }
+}
+
+// --- the faults ----------------------------------------------------------------------------------------------
+
+Worker* World::any_worker() {
+  std::vector<Worker*> alive;
+  for (const auto& worker : workers_) {
+    if (worker->alive()) alive.push_back(worker.get());
+  }
+  if (alive.empty()) return nullptr;
+  Worker* one = alive[random_.below(alive.size())];
+  Worker* other = alive[random_.below(alive.size())];
+  return one->held() > other->held() ? one : other;  // where more is at stake
+}
+
+void World::restart_broker(Duration down) {
+  if (!broker_.up()) return;
+  broker_.crash();
+  clock_.after(down, [this] { broker_.start(config()); });
+}
+
+void World::break_something() {
+  if (healing_) return;
+  clock_.after(random_.between(1ms, 20ms), [this] { break_something(); });
+  Worker* worker = any_worker();
+  if (worker && random_.chance(0.1)) worker->drain();
+  if (!random_.chance(fault_rate_)) return;
+  switch (random_.below(12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      if (worker) worker->crash();
+      break;
+    case 4:
+      if (worker) worker->pause(random_.between(1ms, 300ms));
+      break;
+    case 5:
+    case 6:
+      if (!worker) break;
+      worker_lost(worker->service().name);
+      network_.cut(*worker);
+      break;
+    case 7: network_.cut(*clients_[random_.below(clients_.size())]); break;
+    case 8:
+      if (!supervisors_.empty()) network_.cut(*supervisors_[random_.below(supervisors_.size())]);
+      break;
+    case 9:
+      if (!supervisors_.empty()) {
+        auto* supervisor = supervisors_[random_.below(supervisors_.size())].get();
+        supervisor->say(proto::PoolState::failed);
+        clock_.after(random_.between(1ms, 60ms), [supervisor] { supervisor->say(proto::PoolState::loading); });
+      }
+      break;
+    case 10: broker_.pause(random_.between(100us, 50ms)); break;
+    default:
+      broker_stops_ += 1;
+      tally_.add("sim.broker_stops");
+      if (random_.chance(0.5) && broker_.up()) {
+        broker_.shutdown();
+        clock_.after(random_.between(1ms, 250ms), [this] { restart_broker(random_.between(1ms, 100ms)); });
+      } else {
+        restart_broker(random_.between(1ms, 200ms));
+      }
+  }
+}
+
+// --- the ledger ----------------------------------------------------------------------------------------------
+
+CallRecord* World::find(const std::string& echo) {
+  const auto at = by_echo_.find(echo);
+  return at == by_echo_.end() ? nullptr : at->second;
+}
+
+void World::began(const std::string& echo, const std::string& worker) {
+  CallRecord* record = find(echo);
+  if (!record) return fail("a worker ran a call that nobody made");
+  trace(worker, " runs ", echo);
+  record->runs += 1;
+  if (record->runs > 1) tally_.add("sim.run_again");
+  if (record->runs > 1 && !record->may_run_twice) fail(echo + " ran twice");
+}
+
+void World::completed(const client::Completion& completion, const std::string& client) {
+  const auto at = by_call_.find(reinterpret_cast<std::uintptr_t>(completion.call.get()));
+  if (at == by_call_.end()) return fail("a call was completed that nobody made");
+  CallRecord& record = *at->second;
+  const auto& outcome = completion.outcome;
+  const std::string word(to_word(outcome.status));
+  const std::string where = outcome.status == Status::ok ? "" : where_of(outcome);
+  trace(client, " hears ", word, where.empty() ? "" : " (" + where + ")", " for ", record.echo);
+  tally_.add("outcome." + word + (where.empty() ? "" : "." + where));
+  if (record.client != client) return fail(record.echo + " was completed by another client");
+  if (++record.outcomes > 1) return fail(record.echo + " ended twice");
+  if (clock_.now() > record.deadline + kGrace) return fail(record.echo + " ended long after its deadline");
+
+  const bool client_tried_again = outcome.attempt > 1;
+  const bool nothing_ran = outcome.status == Status::unavailable || outcome.status == Status::overloaded ||
+                           outcome.status == Status::no_service || outcome.status == Status::bad_request ||
+                           (outcome.status == Status::deadline_exceeded && where == "queued");
+  if (nothing_ran && record.runs > 0 && !(record.may_run_twice && client_tried_again)) {
+    return fail(record.echo + " ended as " + word + ", but it ran");
+  }
+  switch (outcome.status) {
+    case Status::ok: {
+      const auto echo = test::text_of_value(outcome.value.bytes());
+      if (echo != record.echo) return fail(record.echo + " got the result of '" + echo + "'");
+      if (record.runs == 0) return fail(record.echo + " has a result but never ran");
+      const auto ext = test::read_ext(outcome.ext.bytes());
+      const bool has_metadata = ext.contains("queued_us") && ext.contains("worker");
+      if (has_metadata != ((record.call->flags & proto::kMetadata) != 0)) return fail(record.echo + ": metadata");
+      if (outcome.attachments.size() != record.call->attachments.size()) return fail(record.echo + ": attachments");
+      for (std::size_t i = 0; i < outcome.attachments.size(); ++i) {
+        if (outcome.attachments[i].bytes() != record.call->attachments[i].bytes()) {
+          return fail(record.echo + " got the attachments of another");
+        }
+      }
+      break;
+    }
+    case Status::app_error:
+      if (proto::ErrorValue error; proto::decode_error(outcome.value.bytes(), error) || error.message != record.echo) {
+        return fail(record.echo + " got the error of another");
+      }
+      break;
+    case Status::bad_request:
+      if (!record.call->method.ends_with(".nothing")) return fail(record.echo + " was refused as bad");
+      break;
+    case Status::no_service:
+      if (record.service != "nobody" && calm_) return fail(record.echo + " found no service");
+      break;
+    case Status::unavailable:
+      if (calm_ && where != "queued" && where != "client") return fail(record.echo + " found nobody");
+      break;
+    case Status::overloaded:
+      if (max_queued_ == 10'000 && max_queued_bytes_ == 1'000'000) return fail(record.echo + " was refused at no limit");
+      break;
+    case Status::deadline_exceeded:
+      if (clock_.now() < record.deadline - 1us) return fail(record.echo + " was told that it is late before it was");
+      if (calm_ && clock_.now() > record.deadline + kGrace / 2) return fail("the broker did not say that " + record.echo + " was late");
+      break;
+    case Status::cancelled:
+      if (!record.cancelled) return fail(record.echo + " was cancelled by nobody");
+      break;
+    case Status::worker_lost:
+      if (worker_losses_[record.service] == 0) return fail(record.echo + " lost a worker that was not lost");
+      break;
+    case Status::broker_lost:
+      if (broker_stops_ + client_losses_[client] == 0) return fail(record.echo + " lost a broker that was not lost");
+      break;
+    default: return fail(record.echo + " ended as " + word);
+  }
+}
+
+// --- the run -------------------------------------------------------------------------------------------------
+
+bool World::all_done() const {
+  return calls_.size() >= calls_to_make_ &&
+         std::all_of(calls_.begin(), calls_.end(), [](const CallRecord& record) { return record.outcomes > 0; });
+}
+
+std::string World::run() {
+  build();
+  clock_.after(random_.between(0us, 30ms), [this] { submit_some(); });
+  clock_.after(10ms, [this] { break_something(); });
+  const auto run_until = [this](Time until, auto done) {
+    while (failure_.empty() && !done() && clock_.step(until)) {
+    }
+  };
+  run_until(start_ + 20s, [this] { return all_done(); });
+  if (failure_.empty() && !all_done()) fail("calls did not end");
+  // Nothing breaks any more: whatever is still held comes to its end.
+  healing_ = true;
+  run_until(clock_.now() + 3s, [] { return false; });
+  if (failure_.empty()) check_the_end();
+  return failure_;
+}
+
+void World::check_the_end() {
+  for (const auto& client : clients_) {
+    if (client->outstanding() != 0) fail(client->name() + " has calls outstanding");
+    if (client->counters().malformed > 0) fail(client->name() + " got malformed messages");
+    if (client->counters().protocol_errors > 0) fail(client->name() + " got PROTOCOL_ERROR");
+    tally_.add("client.sent_again", client->counters().calls_sent_again);
+    tally_.add("client.late_replies", client->counters().late_replies);
+  }
+  if (!broker_.up()) return fail("the broker did not come back");
+  const auto sizes = broker_.core().sizes();
+  if (sizes.requests + sizes.queued + sizes.in_flight + sizes.queued_bytes + sizes.timers != 0) {
+    fail("after all calls have ended the broker keeps " + std::to_string(sizes.requests) + " requests, " +
+         std::to_string(sizes.queued) + " queued, " + std::to_string(sizes.in_flight) + " in flight, " +
+         std::to_string(sizes.timers) + " timers");
+  }
+  for (const auto& record : calls_) {
+    if (record.runs > 1 && !record.may_run_twice) fail(record.echo + " ran twice");
+  }
+  if (calm_) tally_.add("sim.calm_runs");
+  broker_.crash();
+}
+
+}  // namespace samovar::sim

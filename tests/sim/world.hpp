@@ -1,0 +1,294 @@
+// One simulated world: the real broker and real client sessions, models of workers and supervisors, a network and a
+// ledger. It is given a seed, runs a random workload with random faults, and says what promise broke, if any did.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/core.hpp"
+#include "broker/core/wire.hpp"
+#include "client/session.hpp"
+#include "tests/broker/messages.hpp"
+#include "tests/sim/clock.hpp"
+#include "tests/sim/network.hpp"
+
+namespace samovar::sim {
+
+// A call from its submission to its outcome, and how often it was run.
+struct CallRecord {
+  std::string echo;  // names it in its body and in its result
+  std::string service;
+  std::string client;
+  bool may_run_twice = false;
+  bool cancelled = false;
+  Time deadline{};
+  client::CallPtr call;
+  int outcomes = 0;
+  int runs = 0;
+
+  // As seen at the broker: the order within one client, service and class.
+  std::string line;
+  std::uint64_t arrival = 0;
+  std::uint64_t dispatch_id = 0;  // the last
+  std::uint64_t worker_epoch = 0;
+  std::uint8_t attempt = 1;
+  bool dispatched = false;
+};
+
+struct ServiceSpec {
+  std::string name;
+  bool supervised = false;
+  Duration slowest{};
+};
+
+// The broker without its sockets: turns of the loop over what has arrived.
+class BrokerHost {
+ public:
+  explicit BrokerHost(World& world) : world_(world) {}
+
+  bool up() const { return core_ != nullptr; }
+  const broker::Core& core() const { return *core_; }
+  void start(broker::CoreConfig config);
+  void arrive(broker::Side side, broker::PeerId peer, broker::FramePtr frame, broker::Frames attachments);
+  void lost(broker::PeerId peer);
+  void shutdown();
+  void crash();
+  void pause(Duration length);
+
+ private:
+  struct Arrived {
+    broker::Side side{};
+    broker::PeerId peer{};
+    broker::FramePtr frame;  // empty: the peer is lost
+    broker::Frames attachments;
+  };
+  void plan_turn(Time at);
+  void turn();
+  void saw_arrival(const Arrived& arrived);
+  void saw_dispatches(const std::vector<broker::Message>& messages);
+  void saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch, std::uint8_t attempt);
+  void tally();
+
+  World& world_;
+  std::unique_ptr<broker::Core> core_;
+  std::unique_ptr<broker::Wire> wire_;
+  std::deque<Arrived> inbox_;
+  Time paused_until_{};
+  Time turn_at_ = Time::max();
+  std::uint64_t turn_serial_ = 0;
+  std::uint64_t arrivals_ = 0;
+  std::map<broker::PeerId, std::uint64_t> epochs_;        // of workers
+  std::map<std::uint64_t, Time> buried_by_;               // by epoch: at the latest
+  struct First {
+    Time time;
+    std::uint64_t arrival;
+  };
+  std::map<std::string, std::vector<First>> first_dispatches_;                  // by line
+  std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> requeued_to_;  // by dead worker and line
+};
+
+class ClientHost final : public Peer {
+ public:
+  ClientHost(World& world, std::string name, std::uint64_t seed);
+  void connected() override;
+  void disconnected() override;
+  void message(const broker::Message& message) override;
+
+  void submit(CallRecord& record);
+  void cancel(CallRecord& record);
+  std::size_t outstanding() const { return session_.outstanding(); }
+  const client::SessionCounters& counters() const { return session_.counters(); }
+
+ private:
+  void pump();
+
+  client::Session session_;
+  Random random_;
+  std::uint64_t wake_serial_ = 0;
+};
+
+class Supervisor;
+
+// A worker process, as PROTOCOL.md has it: bundles run in order, the board is written before each item, replies leave
+// in groups.
+class Worker final : public Peer {
+ public:
+  Worker(World& world, std::string name, const ServiceSpec& service, Supervisor* supervisor, bool lies);
+  void connected() override;
+  void disconnected() override;
+  void message(const broker::Message& message) override;
+
+  void crash();
+  void pause(Duration length);
+  void drain();
+
+  const ServiceSpec& service() const { return service_; }
+  Supervisor* supervisor() const { return supervisor_; }
+  std::uint64_t epoch() const { return last_epoch_; }
+  std::uint64_t last_started() const { return last_started_; }
+  std::size_t held() const;
+  bool was_running() const { return running_.has_value(); }
+
+ private:
+  struct Item {
+    std::uint64_t epoch = 0;
+    std::uint64_t id = 0;
+    std::uint8_t attempt = 1;
+    std::string echo;
+    std::string method;
+    Time deadline{};
+    std::uint32_t attachments = 0;
+  };
+  struct Result {
+    test::ReplySpec reply;
+    broker::Frames attachments;
+  };
+
+  void hello();
+  void drop_epoch();
+  void take(const broker::Message& message);
+  void run_next();
+  void finished();
+  void answer(const Item& item, Status status, std::uint64_t run_us);
+  void flush();
+  void lie();
+  void leave_when_done();
+
+  const ServiceSpec service_;
+  Supervisor* const supervisor_;
+  const bool lies_;
+  Random random_;
+  const std::uint32_t credit_;
+  const std::size_t flush_every_;
+  std::uint64_t nonce_ = 0;
+  std::uint64_t epoch_ = 0;       // 0: none
+  std::uint64_t last_epoch_ = 0;  // for the obituary
+  bool draining_ = false;
+  bool drained_ = false;
+  bool paused_ = false;
+  bool finished_while_paused_ = false;
+  std::deque<broker::Message> unread_;  // while it is stopped
+  std::deque<Item> queue_;
+  std::optional<Item> running_;
+  Time run_began_{};
+  std::uint64_t last_started_ = 0;  // the board
+  std::vector<Result> results_;
+};
+
+class Supervisor final : public Peer {
+ public:
+  Supervisor(World& world, std::string name, ServiceSpec service) : Peer(world, std::move(name), broker::Side::backend), service_(std::move(service)), state_(proto::PoolState::loading) {}
+  void connected() override;
+  void disconnected() override { epoch_ = 0; }
+  void message(const broker::Message& message) override;
+
+  // One of its workers has ended: crashed, or drained (exit_code 0).
+  void reap(const Worker& worker, bool crashed);
+  void say(proto::PoolState state);
+
+ private:
+  void hello();
+
+  const ServiceSpec service_;
+  proto::PoolState state_;
+  std::uint64_t nonce_ = 0;
+  std::uint64_t epoch_ = 0;
+  std::vector<proto::Obituary> unsent_;
+};
+
+// What a run went through, added up over all of them: a simulator that never gets somewhere proves nothing about it.
+struct Tally {
+  std::map<std::string, std::uint64_t> counts;
+  void add(const std::string& what, std::uint64_t count = 1) { counts[what] += count; }
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, Tally& tally, bool tracing);
+  ~World();
+
+  // What broke, or empty.
+  std::string run();
+  const std::deque<std::string>& last_events() const { return events_; }
+
+  // For those who live in it.
+  std::uint64_t seed() const { return seed_; }
+  Scheduler& clock() { return clock_; }
+  Random& random() { return random_; }
+  Network& network() { return network_; }
+  BrokerHost& broker() { return broker_; }
+  Tally& tally() { return tally_; }
+
+  CallRecord* find(const std::string& echo);
+  const CallRecord* any_call(Random& random) const { return &calls_[random.below(calls_.size())]; }
+  void began(const std::string& echo, const std::string& worker);
+  void completed(const client::Completion& completion, const std::string& client);
+  void worker_lost(const std::string& service) { worker_losses_[service] += 1; }
+  void connection_lost(const std::string& client) { client_losses_[client] += 1; }
+  void spawn_later(const ServiceSpec& service, Supervisor* supervisor);
+  void fail(const std::string& what);
+
+  template <typename... Parts>
+  void trace(const Parts&... parts) {
+    if (!tracing_) return;
+    std::ostringstream line;
+    line << "[" << std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_).count() << " us] ";
+    (line << ... << parts);
+    events_.push_back(line.str());
+    if (events_.size() > 120) events_.pop_front();
+  }
+
+ private:
+  void build();
+  void submit_some();
+  void submit_one(ClientHost& client);
+  void break_something();
+  void restart_broker(Duration down);
+  Worker* any_worker();
+  bool all_done() const;
+  void check_the_end();
+  broker::CoreConfig config();
+
+  const std::uint64_t seed_;
+  Tally& tally_;
+  const bool tracing_;
+  std::deque<std::string> events_;
+  std::string failure_;
+
+  Scheduler clock_;
+  const Time start_;
+  Random random_;
+  Network network_;
+  BrokerHost broker_;
+
+  // Drawn once for this run.
+  bool calm_ = false;  // no faults: every call must succeed, or miss its deadline, or be refused at a limit
+  bool lies_ = false;
+  double fault_rate_ = 0;
+  std::size_t calls_to_make_ = 0;
+  std::size_t max_queued_ = 0;
+  std::size_t max_outstanding_ = 0;
+  std::size_t max_queued_bytes_ = 0;
+  bool configured_ = false;
+  std::uint32_t instance_ = 0;
+
+  bool healing_ = false;
+  std::vector<ServiceSpec> services_;
+  std::vector<std::unique_ptr<ClientHost>> clients_;
+  std::vector<std::unique_ptr<Supervisor>> supervisors_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::deque<CallRecord> calls_;
+  std::unordered_map<std::string, CallRecord*> by_echo_;
+  std::map<std::uint64_t, CallRecord*> by_call_;  // by address of the session's call
+  std::map<std::string, int> worker_losses_;
+  std::map<std::string, int> client_losses_;
+  int broker_stops_ = 0;
+};
+
+}  // namespace samovar::sim

@@ -1,0 +1,25 @@
+// What a person types for arguments, durations and keywords.
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace samovar::cli {
+
+using Json = nlohmann::ordered_json;
+
+// JSON if it is JSON, else the text itself. {"$bytes": base64} stands for bytes.
+Json parse_argument(const std::string& text);
+
+// NAME=VALUE pairs, values as above. Throws std::invalid_argument with a sentence.
+Json parse_keywords(const std::vector<std::string>& pairs);
+
+std::string to_msgpack(const Json& value);
+
+// "50ms", "5s", "2m", "1h", "100us"; a number alone is seconds.
+std::optional<std::chrono::microseconds> parse_duration(const std::string& text);
+
+}  // namespace samovar::cli

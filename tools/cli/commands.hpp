@@ -1,0 +1,30 @@
+// What `samovar` can do. Each gives the exit code.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace samovar::cli {
+
+struct Common {
+  std::string endpoint = "tcp://127.0.0.1:7711";
+  bool json = false;
+  bool verbose = false;
+  std::chrono::microseconds timeout{};
+};
+
+struct CallOptions {
+  std::string method;
+  std::vector<std::string> arguments;
+  std::vector<std::string> keywords;  // NAME=VALUE
+  bool may_run_twice = false;
+  bool show_metadata = false;
+};
+
+int call(const Common& common, const CallOptions& options);
+int services(const Common& common);
+int status(const Common& common);
+int ping(const Common& common, int count);
+
+}  // namespace samovar::cli

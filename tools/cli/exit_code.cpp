@@ -1,0 +1,37 @@
+#include "tools/cli/exit_code.hpp"
+
+#include <cstdio>
+
+namespace samovar::cli {
+
+int exit_code(Status status) {
+  const int number = static_cast<int>(status);
+  return number <= static_cast<int>(Status::app_error) ? number : number + 1;  // 2 is for usage errors
+}
+
+std::string exit_code_table() {
+  std::string table = "Exit codes:";
+  for (int code = 0, status = 0; status < kStatusCount; ++code) {
+    table += code % 5 == 0 ? "\n  " : "   ";
+    table += std::to_string(code) + ' ';
+    table += code == kUsageError ? "usage error" : to_word(static_cast<Status>(status++));
+  }
+  return table;
+}
+
+int report(const Error& error, bool verbose) {
+  std::string text = error.what();
+  const auto& details = error.details();
+  const auto colon = text.find(": ");
+  if (!details.type.empty() && colon != std::string::npos && error.message().rfind(details.type, 0) != 0) {
+    text.insert(colon + 2, details.type + ": ");
+  }
+  std::fprintf(stderr, "%s\n", text.c_str());
+  if (verbose && !details.traceback.empty()) std::fprintf(stderr, "%s\n", details.traceback.c_str());
+  if (verbose && !details.stderr_lines.empty()) {
+    std::fprintf(stderr, "The worker's last lines:\n%s\n", details.stderr_lines.c_str());
+  }
+  return exit_code(error.code());
+}
+
+}  // namespace samovar::cli

@@ -1,0 +1,114 @@
+// samovar: the command line of Samovar.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "tools/cli/arguments.hpp"
+#include "tools/cli/commands.hpp"
+#include "tools/cli/exit_code.hpp"
+
+namespace {
+
+using namespace samovar::cli;
+
+// CLI11 would take "-5" for an option and split "[1,2]" at its commas. JSON does not mind a space in front.
+bool is_touchy(const std::string& argument) {
+  return argument.size() > 1 &&
+         (argument[0] == '[' || (argument[0] == '-' && argument[1] >= '0' && argument[1] <= '9'));
+}
+
+std::vector<std::string> shielded(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them from the last to the first
+    const std::string argument = argv[i];
+    arguments.push_back(is_touchy(argument) ? " " + argument : argument);
+  }
+  return arguments;
+}
+
+void unshield(std::vector<std::string>& arguments) {
+  for (auto& argument : arguments) {
+    if (argument[0] == ' ' && is_touchy(argument.substr(1))) argument.erase(0, 1);
+  }
+}
+
+CLI::Validator duration() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        return parse_duration(text) ? std::string()
+                                    : "'" + text + "' is no duration: write 50ms, 5s, 2m or 1h";
+      },
+      "DURATION");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Calls Python services through a Samovar broker, and shows what the broker does."};
+  app.name("samovar");
+  app.set_version_flag("--version", "samovar " SAMOVAR_VERSION);
+  app.footer(exit_code_table());
+  app.require_subcommand(1);
+  app.fallthrough();
+
+  Common common;
+  app.add_option("--endpoint", common.endpoint, "The broker's frontend")
+      ->envname("SAMOVAR_ENDPOINT")
+      ->capture_default_str();
+  app.add_flag("--json", common.json, "Print JSON, for programs");
+  app.add_flag("-v,--verbose", common.verbose, "With an error also the traceback or the worker's last lines");
+  std::string timeout;
+  app.add_option("--timeout", timeout, "How long to wait at most (call: 30s, else 5s)")->check(duration());
+
+  CallOptions options;
+  auto* call_command = app.add_subcommand("call", "Call a method; prints its result as JSON");
+  call_command->add_option("method", options.method, "SERVICE.METHOD")->required();
+  call_command->add_option("argument", options.arguments,
+                           "Each is JSON, or else a word: 1.0.1.0 is text, 5 a number, '\"5\"' text; "
+                           "{\"$bytes\": base64} are bytes");
+  call_command->add_option("--kw", options.keywords, "A keyword argument, NAME=VALUE")
+      ->allow_extra_args(false);
+  call_command->add_flag("--idempotent", options.may_run_twice,
+                         "It may run twice: send it again after a loss");
+  call_command->add_flag("--metadata", options.show_metadata,
+                         "Tell on stderr how long it was queued and ran, and where");
+  auto* services_command = app.add_subcommand("services", "List the services that there are");
+  auto* status_command =
+      app.add_subcommand("status", "Show queues, workers, requests in flight and counters");
+  int count = 5;
+  auto* ping_command = app.add_subcommand("ping", "Measure round trips to the broker");
+  ping_command->add_option("--count", count, "How many")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+
+  try {
+    app.parse(shielded(argc, argv));
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "samovar: %s (samovar --help)\n", error.what());
+    return kUsageError;
+  }
+  unshield(options.arguments);
+
+  using namespace std::chrono_literals;
+  common.timeout = *parse_duration(!timeout.empty() ? timeout : call_command->parsed() ? "30s" : "5s");
+  if (call_command->parsed()) return call(common, options);
+  if (services_command->parsed()) return services(common);
+  if (status_command->parsed()) return status(common);
+  return ping_command->parsed() ? ping(common, count) : kUsageError;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::invalid_argument& error) {  // an endpoint or a keyword that is none
+    std::fprintf(stderr, "samovar: %s\n", error.what());
+    return kUsageError;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "internal: %s\n", error.what());
+    return exit_code(samovar::Status::internal);
+  }
+}
