@@ -47,18 +47,26 @@ std::string in_words(double us) {
   return text;
 }
 
-std::string with_commas(double number) {
-  std::string digits = std::to_string(static_cast<long long>(number));
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return number < 10 ? std::to_string(number).substr(0, 3) : digits;
+std::string with_commas(std::size_t number) {
+  std::string digits = std::to_string(number);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+std::string rate_in_words(double per_second) {
+  if (per_second >= 10) return with_commas(static_cast<std::size_t>(per_second));
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", per_second);
+  return text;
 }
 
 void print(Row row) {
   std::sort(row.latencies_us.begin(), row.latencies_us.end());
   const double p50 = row.latencies_us[row.latencies_us.size() / 2];
-  const auto calls = static_cast<double>(row.latencies_us.size());
+  const std::size_t calls = row.latencies_us.size();
   std::printf("  %-52s %9s %10s %12s\n", row.way.c_str(), with_commas(calls).c_str(), in_words(p50).c_str(),
-              with_commas(calls / row.seconds).c_str());
+              rate_in_words(static_cast<double>(calls) / row.seconds).c_str());
   std::fflush(stdout);
 }
 
@@ -66,10 +74,11 @@ void head(const char* title) {
   std::printf("\n  %-52s %9s %10s %12s\n", title, "calls", "p50", "calls/s");
 }
 
-void check(const std::string& way, const std::string& input, const std::string& got, const std::string& expected) {
+void check(const std::string& way, const std::string& input, const std::string& got,
+           const std::string& expected) {
   if (got == expected) return;
-  std::fprintf(stderr, "samovar-demo: %s: %s gave '%s', expected '%s'\n", way.c_str(), input.c_str(), got.c_str(),
-               expected.c_str());
+  std::fprintf(stderr, "samovar-demo: %s: %s gave '%s', expected '%s'\n", way.c_str(), input.c_str(),
+               got.c_str(), expected.c_str());
   std::exit(1);
 }
 
@@ -96,6 +105,16 @@ class Demo {
     }
     check("the package itself", "1.0.1.0", countries_[0], "CN");
     check("the package itself", "8.8.8.8", countries_[1], "US");
+  }
+
+  // Calls wait while a service is being loaded.
+  void wait_for_services() {
+    const auto start = Clock::now();
+    client_.call<Country>("ipgeo.country", "1.0.1.0");
+    std::printf("  ipgeo answers after %.1f s", seconds_since(start));
+    std::fflush(stdout);
+    client_.call<void>("segment.cut", "北京");
+    std::printf(", segment after %.1f s: both are loaded, once.\n", seconds_since(start));
   }
 
   void ipgeo() {
@@ -240,7 +259,8 @@ class Demo {
                            check(row.way, addresses_[i], got, countries_[i]);
                            std::lock_guard lock(mutex);
                            row.latencies_us.push_back(microseconds_since(began));
-                           if (++answered % (kOutstanding / 4) == 0 || answered == kCalls) changed.notify_one();
+                           if (++answered % (kOutstanding / 4) == 0 || answered == kCalls)
+                             changed.notify_one();
                          });
     }
     std::unique_lock lock(mutex);
@@ -265,6 +285,7 @@ int main(int argc, char** argv) {
   }
   try {
     Demo demo(argv[1], argv[2], argv[3]);
+    demo.wait_for_services();
     demo.ipgeo();
     demo.segment();
   } catch (const std::exception& error) {

@@ -61,9 +61,8 @@ class Executor:
         failed = self._failed
         started = received_ns
         flush_at = started + FLUSH_NS
-        board[
-            STARTED_NS
-        ] = started  # once for all that begin before flush_at: the board allows for that
+        # Once for all that begin before flush_at: the board allows for that.
+        board[STARTED_NS] = started
         # Before this no deadline passes: the usual case costs one comparison for each item.
         safe_until = sent_ns + 1000 * min(message[7::REQUEST_ITEM])
         replies: list[Any] = []

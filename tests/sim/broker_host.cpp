@@ -44,6 +44,7 @@ void BrokerHost::crash() {
   turn_serial_ += 1;
   first_dispatches_.clear();
   requeued_to_.clear();
+  dying_until_.clear();
   world_.network().broker_down();
 }
 
@@ -72,11 +73,14 @@ void BrokerHost::turn() {
       wire_->receive(arrived.side, arrived.peer, arrived.frame, arrived.attachments, now);
     } else {
       const auto at = epochs_.find(arrived.peer);
-      if (at != epochs_.end()) buried_by_[at->second] = now + limits::kObituaryWait;
+      if (at != epochs_.end()) dying_until_[at->second] = now + limits::kObituaryWait;
       core_->handle(broker::event::PeerLost{arrived.peer}, now);
     }
   }
   core_->tick(now);
+  std::erase_if(dying_until_, [&](const auto& dying) {
+    return dying.second <= now && buried_.emplace(dying.first, now).second;
+  });
   if (const char* broken = core_->check_invariants()) return world_.fail(std::string("an invariant broke: ") + broken);
   core_->outbox().take_notes();
   auto messages = core_->outbox().take_messages();
@@ -134,9 +138,9 @@ void BrokerHost::saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_
     auto& last = requeued_to_[{record.worker_epoch, record.line}];
     if (record.dispatch_id < last) return world_.fail(record.echo + " was queued again behind a later one of its worker");
     last = record.dispatch_id;
-    const auto buried = buried_by_.find(record.worker_epoch);
+    const auto buried = buried_.find(record.worker_epoch);
     for (const auto& first : first_dispatches_[record.line]) {
-      if (buried != buried_by_.end() && first.time > buried->second && first.arrival > record.arrival) {
+      if (buried != buried_.end() && first.time > buried->second && first.arrival > record.arrival) {
         return world_.fail(record.echo + " was queued again behind one that came later");
       }
     }

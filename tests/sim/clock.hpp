@@ -4,9 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <queue>
+#include <map>
 #include <random>
-#include <vector>
 
 namespace samovar::sim {
 
@@ -36,31 +35,23 @@ class Random {
 class Scheduler {
  public:
   Time now() const { return now_; }
-  void at(Time time, std::function<void()> act) { plans_.push({std::max(time, now_), ++serial_, std::move(act)}); }
+  void at(Time time, std::function<void()> act) { plans_.emplace(std::max(time, now_), std::move(act)); }
   void after(Duration delay, std::function<void()> act) { at(now_ + delay, std::move(act)); }
   // False when nothing is planned before `until`; the time is `until` then.
   bool step(Time until) {
-    if (plans_.empty() || plans_.top().time > until) {
+    if (plans_.empty() || plans_.begin()->first > until) {
       now_ = until;
       return false;
     }
-    now_ = plans_.top().time;
-    auto act = std::move(const_cast<Plan&>(plans_.top()).act);
-    plans_.pop();
-    act();
+    const auto plan = plans_.extract(plans_.begin());
+    now_ = plan.key();
+    plan.mapped()();
     return true;
   }
 
  private:
-  struct Plan {
-    Time time;
-    std::uint64_t serial;
-    std::function<void()> act;
-    bool operator<(const Plan& other) const { return time != other.time ? time > other.time : serial > other.serial; }
-  };
   Time now_{std::chrono::hours(1000)};
-  std::uint64_t serial_ = 0;
-  std::priority_queue<Plan> plans_;
+  std::multimap<Time, std::function<void()>> plans_;
 };
 
 }  // namespace samovar::sim

@@ -102,6 +102,9 @@ void Worker::take(const broker::Message& message) {
       }
       if (held() > credit_) return world_.fail(name_ + " holds more than its credit");
       if (lies_ && random_.chance(0.5)) lie();
+      if (queue_.size() > 2 && random_.chance(world_.fault_rate() / 5)) {
+        world_.clock().after(random_.between(1us, 100us), [this] { crash(); });
+      }
       run_next();
       break;
     }

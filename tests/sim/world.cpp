@@ -20,10 +20,10 @@ std::string where_of(const client::Outcome& outcome) {
 
 }  // namespace
 
-World::World(std::uint64_t seed, Tally& tally, bool tracing)
+World::World(std::uint64_t seed, Tally& tally, std::size_t trace_length)
     : seed_(seed),
       tally_(tally),
-      tracing_(tracing),
+      trace_length_(trace_length),
       start_(clock_.now()),
       random_(seed),
       network_(*this),

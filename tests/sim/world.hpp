@@ -84,7 +84,8 @@ class BrokerHost {
   std::uint64_t turn_serial_ = 0;
   std::uint64_t arrivals_ = 0;
   std::map<broker::PeerId, std::uint64_t> epochs_;        // of workers
-  std::map<std::uint64_t, Time> buried_by_;               // by epoch: at the latest
+  std::map<std::uint64_t, Time> dying_until_;             // by epoch: those that are lost
+  std::map<std::uint64_t, Time> buried_;                  // by epoch: the turn that did it, or a later one
   struct First {
     Time time;
     std::uint64_t arrival;
@@ -210,7 +211,8 @@ struct Tally {
 
 class World {
  public:
-  World(std::uint64_t seed, Tally& tally, bool tracing);
+  // It remembers so many of its last events.
+  World(std::uint64_t seed, Tally& tally, std::size_t trace_length);
   ~World();
 
   // What broke, or empty.
@@ -233,15 +235,16 @@ class World {
   void connection_lost(const std::string& client) { client_losses_[client] += 1; }
   void spawn_later(const ServiceSpec& service, Supervisor* supervisor);
   void fail(const std::string& what);
+  double fault_rate() const { return healing_ ? 0 : fault_rate_; }
 
   template <typename... Parts>
   void trace(const Parts&... parts) {
-    if (!tracing_) return;
+    if (trace_length_ == 0) return;
     std::ostringstream line;
     line << "[" << std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_).count() << " us] ";
     (line << ... << parts);
     events_.push_back(line.str());
-    if (events_.size() > 120) events_.pop_front();
+    if (events_.size() > trace_length_) events_.pop_front();
   }
 
  private:
@@ -257,7 +260,7 @@ class World {
 
   const std::uint64_t seed_;
   Tally& tally_;
-  const bool tracing_;
+  const std::size_t trace_length_;
   std::deque<std::string> events_;
   std::string failure_;
 

@@ -23,11 +23,11 @@ int report(const Error& error, bool verbose) {
   std::string text = error.what();
   const auto& details = error.details();
   const auto colon = text.find(": ");
-  if (!details.type.empty() && colon != std::string::npos && error.message().rfind(details.type, 0) != 0) {
+  if (!details.type.empty() && colon != std::string::npos && error.message().find(details.type) == std::string::npos) {
     text.insert(colon + 2, details.type + ": ");
   }
   std::fprintf(stderr, "%s\n", text.c_str());
-  if (verbose && !details.traceback.empty()) std::fprintf(stderr, "%s\n", details.traceback.c_str());
+  if (verbose && !details.traceback.empty()) std::fputs(details.traceback.c_str(), stderr);
   if (verbose && !details.stderr_lines.empty()) {
     std::fprintf(stderr, "The worker's last lines:\n%s\n", details.stderr_lines.c_str());
   }

@@ -48,7 +48,7 @@ int run(int argc, char** argv) {
   app.name("samovar");
   app.set_version_flag("--version", "samovar " SAMOVAR_VERSION);
   app.footer(exit_code_table());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is told below: CLI11 would not name a command that it does not know
   app.fallthrough();
 
   Common common;
@@ -87,6 +87,10 @@ int run(int argc, char** argv) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "samovar: %s (samovar --help)\n", error.what());
+    return kUsageError;
+  }
+  if (app.get_subcommands().empty()) {
+    std::fprintf(stderr, "samovar: a command is missing: call, services, status or ping (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);

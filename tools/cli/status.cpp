@@ -53,7 +53,8 @@ void print_broker(const Json& status) {
   if (broker.contains("uptime_s") && broker["uptime_s"].is_number()) {
     std::printf(", up %s", for_people(broker["uptime_s"].get<double>()).c_str());
   }
-  std::printf(", pid %s, %s clients\n", text_of(broker, "pid").c_str(), text_of(status, "clients").c_str());
+  if (broker.contains("pid")) std::printf(", pid %s", text_of(broker, "pid").c_str());
+  std::printf(", clients: %s\n", text_of(status, "clients").c_str());
   if (const Json endpoints = list_of(broker, "endpoints"); !endpoints.empty()) {
     std::printf("endpoints: %s\n", joined(endpoints).c_str());
   }
