@@ -1,9 +1,9 @@
 #include "broker/config_file.hpp"
 
+#include <toml++/toml.h>
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <toml++/toml.h>
 
 #include "proto/codec.hpp"
 
@@ -49,7 +49,8 @@ class Section {
       return;
     }
     const auto* array = node->as_array();
-    if (!array || !array->is_homogeneous<std::string>()) fail(*node, key, "has to be a string or a list of strings");
+    if (!array || !array->is_homogeneous<std::string>())
+      fail(*node, key, "has to be a string or a list of strings");
     out.clear();
     for (const auto& element : *array) out.push_back(element.value_or(std::string()));
   }
@@ -65,7 +66,8 @@ class Section {
       if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
         std::string names;
         for (const auto& known : known_) names += (names.empty() ? "" : ", ") + known;
-        throw BadOptions(where(node) + "unknown key '" + name_ + std::string(key.str()) + "'; known here: " + names);
+        throw BadOptions(where(node) + "unknown key '" + name_ + std::string(key.str()) +
+                         "'; known here: " + names);
       }
     }
   }
@@ -112,7 +114,8 @@ ServiceOptions read_service(const std::string& path, const std::string& director
   section.texts("arguments", service.arguments);
   section.finish();
   service.directory = (std::filesystem::path(directory) / service.directory).lexically_normal().string();
-  if (!proto::is_name(service.name)) section.fail(table, "name", "has to be a name in letters, digits, '_', '-', '.'");
+  if (!proto::is_name(service.name))
+    section.fail(table, "name", "has to be a name in letters, digits, '_', '-', '.'");
   if (service.app.find(':') == std::string::npos) section.fail(table, "app", "has to be \"module:object\"");
   return service;
 }
@@ -127,7 +130,8 @@ void read_config_file(const std::string& path, Options& options) {
     table = toml::parse_file(path);
   } catch (const toml::parse_error& error) {
     const auto line = error.source().begin.line;
-    throw BadOptions((line ? path + ":" + std::to_string(line) : path) + ": " + std::string(error.description()));
+    throw BadOptions((line ? path + ":" + std::to_string(line) : path) + ": " +
+                     std::string(error.description()));
   }
   const std::string directory = std::filesystem::absolute(path).parent_path().string();
 
@@ -156,7 +160,8 @@ void read_config_file(const std::string& path, Options& options) {
   });
   if (const auto* node = top.find("service")) {
     const auto* array = node->as_array();
-    if (!array || !array->is_homogeneous<toml::table>()) top.fail(*node, "service", "has to be written as [[service]]");
+    if (!array || !array->is_homogeneous<toml::table>())
+      top.fail(*node, "service", "has to be written as [[service]]");
     for (const auto& element : *array) {
       options.services.push_back(read_service(path, directory, *element.as_table()));
     }
@@ -184,17 +189,26 @@ level = "info"    # debug, info, warning, error, off
 format = "text"   # or "json": one object a line
 
 [deadlines]
-default_timeout_ms = )" + ms(core.default_timeout) + R"(   # of a request that names none
-max_timeout_ms = )" + ms(core.max_timeout) + R"(    # a request that asks for more gets this
-startup_grace_ms = )" + ms(core.startup_grace) + R"(      # so long after the start an unknown service may still come
-no_worker_grace_ms = )" + ms(core.no_worker_grace) + R"(    # how long a request waits for a first worker
-drain_grace_ms = )" + ms(core.drain_grace) + R"(       # how long running requests may finish after SIGTERM
+default_timeout_ms = )" +
+         ms(core.default_timeout) + R"(   # of a request that names none
+max_timeout_ms = )" +
+         ms(core.max_timeout) + R"(    # a request that asks for more gets this
+startup_grace_ms = )" +
+         ms(core.startup_grace) + R"(      # so long after the start an unknown service may still come
+no_worker_grace_ms = )" +
+         ms(core.no_worker_grace) + R"(    # how long a request waits for a first worker
+drain_grace_ms = )" +
+         ms(core.drain_grace) + R"(       # how long running requests may finish after SIGTERM
 
 [limits]
-max_body = )" + std::to_string(core.max_body) + R"(                  # bytes of one message, attachments included
-max_queued = )" + std::to_string(core.max_queued) + R"(                  # requests queued per service
-max_queued_bytes = )" + std::to_string(core.max_queued_bytes) + R"(         # and their bytes
-max_outstanding_per_client = )" + std::to_string(core.max_outstanding_per_client) + R"(
+max_body = )" +
+         std::to_string(core.max_body) + R"(                  # bytes of one message, attachments included
+max_queued = )" +
+         std::to_string(core.max_queued) + R"(                  # requests queued per service
+max_queued_bytes = )" +
+         std::to_string(core.max_queued_bytes) + R"(         # and their bytes
+max_outstanding_per_client = )" +
+         std::to_string(core.max_outstanding_per_client) + R"(
 
 # A service that samovard starts by itself; as many blocks as you like.
 # [[service]]

@@ -36,18 +36,21 @@ void check_endpoint(const std::string& endpoint, bool insecure) {
   if (endpoint.starts_with(kIpc) && endpoint.size() > kIpc.size()) return;
   const std::string_view address = std::string_view(endpoint).substr(std::min(kTcp.size(), endpoint.size()));
   const auto colon = address.rfind(':');
-  if (!endpoint.starts_with(kTcp) || colon == std::string_view::npos || colon == 0 || !is_port(address.substr(colon + 1))) {
+  if (!endpoint.starts_with(kTcp) || colon == std::string_view::npos || colon == 0 ||
+      !is_port(address.substr(colon + 1))) {
     throw BadOptions("'" + endpoint + "' is no endpoint: write tcp://127.0.0.1:PORT or ipc:///PATH");
   }
   if (!insecure && !is_this_machine(address.substr(0, colon))) {
-    throw BadOptions("'" + endpoint +
-                     "' is reachable from beyond this machine, and nothing tells who connects: use 127.0.0.1, or say "
-                     "--insecure");
+    throw BadOptions(
+        "'" + endpoint +
+        "' is reachable from beyond this machine, and nothing tells who connects: use 127.0.0.1, or say "
+        "--insecure");
   }
 }
 
 EndpointLock::EndpointLock(const std::string& endpoint) {
-  if (!endpoint.starts_with(kIpc) || endpoint.starts_with("ipc://*") || endpoint.starts_with("ipc://@")) return;
+  if (!endpoint.starts_with(kIpc) || endpoint.starts_with("ipc://*") || endpoint.starts_with("ipc://@"))
+    return;
   path_ = endpoint.substr(kIpc.size()).append(kSuffix);
   for (;;) {
     descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -61,7 +64,8 @@ EndpointLock::EndpointLock(const std::string& endpoint) {
     // The former owner may have removed the file between our open and our lock.
     struct stat held {};
     struct stat now {};
-    if (::fstat(descriptor_, &held) == 0 && ::stat(path_.c_str(), &now) == 0 && held.st_ino == now.st_ino) return;
+    if (::fstat(descriptor_, &held) == 0 && ::stat(path_.c_str(), &now) == 0 && held.st_ino == now.st_ino)
+      return;
     ::close(std::exchange(descriptor_, -1));
   }
 }
@@ -71,7 +75,8 @@ EndpointLock::EndpointLock(EndpointLock&& other) noexcept
 
 EndpointLock::~EndpointLock() {
   if (descriptor_ < 0) return;
-  ::unlink(path_.substr(0, path_.size() - kSuffix.size()).c_str());  // libzmq leaves the socket's own file behind
+  ::unlink(
+      path_.substr(0, path_.size() - kSuffix.size()).c_str());  // libzmq leaves the socket's own file behind
   ::unlink(path_.c_str());
   ::close(descriptor_);
 }

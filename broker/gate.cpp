@@ -13,7 +13,9 @@ namespace {
 class ReceivedFrame : public Frame {
  public:
   explicit ReceivedFrame(zmq::message_t&& message) : message_(std::move(message)) {}
-  std::string_view bytes() const override { return {static_cast<const char*>(message_.data()), message_.size()}; }
+  std::string_view bytes() const override {
+    return {static_cast<const char*>(message_.data()), message_.size()};
+  }
 
  private:
   zmq::message_t message_;
@@ -156,10 +158,12 @@ Gate::Sent Gate::try_send(const Peer& peer, Message& message) {
     // Once the routing id is accepted, the rest of the message is too.
     if (!socket_.send(routing_id, flags | zmq::send_flags::sndmore)) return Sent::full;
     const bool alone = message.attachments.empty();
-    socket_.send(to_message(std::move(message.frame), peer.held), alone ? flags : flags | zmq::send_flags::sndmore);
+    socket_.send(to_message(std::move(message.frame), peer.held),
+                 alone ? flags : flags | zmq::send_flags::sndmore);
     for (std::size_t i = 0; i < message.attachments.size(); ++i) {
       const bool last = i + 1 == message.attachments.size();
-      socket_.send(to_message(message.attachments[i], peer.held), last ? flags : flags | zmq::send_flags::sndmore);
+      socket_.send(to_message(message.attachments[i], peer.held),
+                   last ? flags : flags | zmq::send_flags::sndmore);
     }
   } catch (const zmq::error_t& error) {
     if (error.num() != EHOSTUNREACH) throw;
@@ -253,12 +257,12 @@ std::vector<PeerId> Gate::find_lost(TimePoint now) {
   return lost;
 }
 
-void Gate::forget(PeerId id) {
-  const auto at = peers_.find(raw(id));
+void Gate::forget(PeerId peer) {
+  const auto at = peers_.find(raw(peer));
   by_routing_id_.erase(at->second.routing_id);
   const auto [from, to] = by_descriptor_.equal_range(at->second.descriptor);
   for (auto entry = from; entry != to; ++entry) {
-    if (entry->second == id) {
+    if (entry->second == peer) {
       by_descriptor_.erase(entry);
       break;
     }

@@ -1,9 +1,9 @@
 #include "broker/log.hpp"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 namespace samovar::broker {
 namespace {
@@ -33,7 +33,8 @@ spdlog::level::level_enum level_of(Note::Level level) {
 }  // namespace
 
 void open_log(const LogOptions& options) {
-  auto logger = std::make_shared<spdlog::logger>("samovard", std::make_shared<spdlog::sinks::stderr_sink_st>());
+  auto logger =
+      std::make_shared<spdlog::logger>("samovard", std::make_shared<spdlog::sinks::stderr_sink_st>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   if (options.format == "json") {
     formatter->add_flag<JsonMessage>('J').set_pattern(

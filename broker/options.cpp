@@ -55,18 +55,24 @@ std::optional<Options> parse_options(int argc, char** argv) {
   bool insecure = false;
   bool print_default_config = false;
   app.add_option("--config", config, "A TOML file; --print-default-config shows its keys")->type_name("FILE");
-  app.add_option("--frontend", frontend, std::string("Where clients connect; repeatable (default ") + kFrontend + ")")
+  app.add_option("--frontend", frontend,
+                 std::string("Where clients connect; repeatable (default ") + kFrontend + ")")
       ->type_name("ENDPOINT")
       ->allow_extra_args(false);
-  app.add_option("--backend", backend, std::string("Where workers connect; repeatable (default ") + kBackend + ")")
+  app.add_option("--backend", backend,
+                 std::string("Where workers connect; repeatable (default ") + kBackend + ")")
       ->type_name("ENDPOINT")
       ->allow_extra_args(false);
-  app.add_flag("--insecure", insecure, "Allow endpoints beyond this machine, though nothing tells who connects");
+  app.add_flag("--insecure", insecure,
+               "Allow endpoints beyond this machine, though nothing tells who connects");
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->type_name("LEVEL");
   app.add_option("--log-format", log_format, "text or json")->type_name("FORMAT");
-  app.add_flag("--print-default-config", print_default_config, "Print a configuration file with all defaults, and exit");
+  app.add_flag("--print-default-config", print_default_config,
+               "Print a configuration file with all defaults, and exit");
   app.set_version_flag("--version", std::string("samovard ") + SAMOVAR_VERSION);
-  app.footer("Exit codes: 0 ended by SIGTERM or SIGINT after draining; 2 wrong options, configuration or endpoints.");
+  app.footer(
+      "Exit codes: 0 ended by SIGTERM or SIGINT after draining; 2 wrong options, configuration or "
+      "endpoints.");
 
   try {
     app.parse(argc, argv);

@@ -10,8 +10,6 @@
 #include <algorithm>
 #include <cstring>
 
-extern char** environ;
-
 namespace samovar::broker {
 namespace {
 
@@ -22,12 +20,13 @@ constexpr auto kLongestBackOff = 30s;
 constexpr auto kHealthyAfter = 60s;
 constexpr auto kWorthWaiting = 1s;      // requests wait for a supervisor that comes back within this time
 constexpr auto kReasonMayTake = 100ms;  // its own last message, which says more than its exit code
-constexpr auto kStopGrace = 35s;  // a little more than samovar-worker's own --stop-grace
+constexpr auto kStopGrace = 35s;        // a little more than samovar-worker's own --stop-grace
 
 // Starts a process in a session of its own (Ctrl-C is for samovard alone), with an ordinary signal mask, and stdin
 // from /dev/null. Returns an errno.
 int spawn(const std::vector<std::string>& arguments, const std::string& directory, pid_t& pid) {
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
 
@@ -70,16 +69,11 @@ Pools::~Pools() {
 }
 
 void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events) {
-  std::vector<std::string> arguments{worker_command_,
-                                     pool.options.app,
-                                     "--connect",
-                                     backend_,
-                                     "--workers",
-                                     std::to_string(pool.options.workers),
-                                     "--name",
-                                     pool.options.name,
-                                     "--parent-pid",
-                                     std::to_string(::getpid())};
+  std::vector<std::string> arguments{worker_command_, pool.options.app,
+                                     "--connect",     backend_,
+                                     "--workers",     std::to_string(pool.options.workers),
+                                     "--name",        pool.options.name,
+                                     "--parent-pid",  std::to_string(::getpid())};
   arguments.insert(arguments.end(), pool.options.arguments.begin(), pool.options.arguments.end());
   pool.started = now;
   pool.start_at.reset();
@@ -87,7 +81,8 @@ void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& eve
   if (const int error = spawn(arguments, pool.options.directory, pid)) {
     pool.pid = 0;
     const std::string why = "cannot start '" + worker_command_ + "': " + std::strerror(error);
-    spdlog::error("service '{}': {}; is it in PATH? (worker_command in the configuration)", pool.options.name, why);
+    spdlog::error("service '{}': {}; is it in PATH? (worker_command in the configuration)", pool.options.name,
+                  why);
     pool.start_at = now + pool.back_off;
     pool.back_off = std::min<Duration>(pool.back_off * 2, kLongestBackOff);
     events.push_back({pool.options.name, why});
@@ -102,8 +97,9 @@ void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& eve
 void Pools::ended(Pool& pool, int wait_status, TimePoint now) {
   pool.pid = 0;
   if (stopping()) return;
-  const std::string how = WIFSIGNALED(wait_status) ? "was ended by signal " + std::to_string(WTERMSIG(wait_status))
-                                                   : "exited with code " + std::to_string(WEXITSTATUS(wait_status));
+  const std::string how = WIFSIGNALED(wait_status)
+                              ? "was ended by signal " + std::to_string(WTERMSIG(wait_status))
+                              : "exited with code " + std::to_string(WEXITSTATUS(wait_status));
   if (now - pool.started >= kHealthyAfter) pool.back_off = kFirstBackOff;
   pool.start_at = now + pool.back_off;
   spdlog::error("service '{}': its supervisor {}; it is started again in {} ms", pool.options.name, how,

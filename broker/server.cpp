@@ -112,9 +112,10 @@ void Server::flush(TimePoint now) {
   }
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
   if (const auto dropped = frontend_.dropped(); dropped > dropped_told_) {
-    notes_.write({Note::Level::warning, "dropped replies",
-                  std::to_string(dropped - dropped_told_) + " replies dropped for a client that does not read them"},
-                 now);
+    notes_.write(
+        {Note::Level::warning, "dropped replies",
+         std::to_string(dropped - dropped_told_) + " replies dropped for a client that does not read them"},
+        now);
     dropped_told_ = dropped;
   }
 }
@@ -127,9 +128,10 @@ bool Server::finished(TimePoint now) {
 }
 
 long Server::wait_ms(TimePoint now) const {
-  long ms = frontend_.has_unsent() || backend_.has_unsent() || frontend_.has_suspects() || backend_.has_suspects()
-                ? kLookAgainMs
-                : -1;
+  long ms =
+      frontend_.has_unsent() || backend_.has_unsent() || frontend_.has_suspects() || backend_.has_suspects()
+          ? kLookAgainMs
+          : -1;
   for (const auto& deadline : {core_.next_deadline(), pools_.next_deadline()}) {
     if (!deadline) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now).count();

@@ -46,7 +46,7 @@ class Server {
   const int signals_;
   int stop_signals_ = 0;
   std::uint64_t dropped_told_ = 0;  // of frontend_.dropped(): what the log knows
-  bool backend_empty_ = false;   // nothing was left to receive in this turn
+  bool backend_empty_ = false;      // nothing was left to receive in this turn
   bool frontend_empty_ = false;
 };
 

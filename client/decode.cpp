@@ -45,7 +45,7 @@ std::string name_of(const std::type_info& type) {
 
 std::string describe(const msgpack::object& object) {
   const auto value = Value::copy(object);
-  const std::string word(value.type_word());
+  std::string word(value.type_word());
   switch (value.type()) {
     case Value::Type::nil: return word;
     case Value::Type::array: return "an array of " + std::to_string(value.size());

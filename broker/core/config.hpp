@@ -11,11 +11,11 @@ namespace samovar::broker {
 
 struct CoreConfig {
   std::string software = "samovard";
-  std::string broker_id;                  // of this run; shown in HELLO and in status
-  std::string clock;                      // names the monotonic clock that `now` comes from
-  std::uint32_t instance = 1;             // 1 to 2^20, drawn anew for each run: the upper part of every epoch
-  std::vector<std::string> endpoints;     // for status only
-  std::vector<std::string> services;      // known from the start; their pools are being started
+  std::string broker_id;               // of this run; shown in HELLO and in status
+  std::string clock;                   // names the monotonic clock that `now` comes from
+  std::uint32_t instance = 1;          // 1 to 2^20, drawn anew for each run: the upper part of every epoch
+  std::vector<std::string> endpoints;  // for status only
+  std::vector<std::string> services;   // known from the start; their pools are being started
 
   Duration default_timeout = limits::kDefaultTimeout;
   Duration max_timeout = limits::kMaxTimeout;

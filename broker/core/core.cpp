@@ -21,7 +21,8 @@ auto* find_in(const Table& table, PeerId peer) {
 
 }  // namespace
 
-Core::Core(CoreConfig config, TimePoint now) : config_(std::move(config)), started_(now), dispatch_serial_(kWide) {
+Core::Core(CoreConfig config, TimePoint now)
+    : config_(std::move(config)), started_(now), dispatch_serial_(kWide) {
   for (const auto& name : config_.services) {
     Service* service = add_service(name);
     service->known = true;
@@ -43,8 +44,9 @@ void Core::handle(const event::Hello& event, TimePoint now) {
   forget_peer(event.peer, now);
   if ((hello.role == proto::Role::client) != (event.side == Side::frontend)) {
     return refuse(event.side, event.peer,
-                  event.side == Side::frontend ? "this is the frontend, for clients: connect workers to a backend endpoint"
-                                               : "this is the backend, for workers: connect clients to a frontend endpoint");
+                  event.side == Side::frontend
+                      ? "this is the frontend, for clients: connect workers to a backend endpoint"
+                      : "this is the backend, for workers: connect clients to a frontend endpoint");
   }
   if (clients_.size() + workers_.size() + supervisors_.size() >= limits::kMaxPeers) {
     return refuse(event.side, event.peer, "this broker has as many peers as it takes");
@@ -90,7 +92,8 @@ void Core::handle(const event::Hello& event, TimePoint now) {
   reply.clock = config_.clock;
   reply.max_body = config_.max_body;
   reply.max_bundle = limits::kMaxBundle;
-  reply.heartbeat_ms = static_cast<std::uint64_t>(std::chrono::milliseconds(limits::kHeartbeatInterval).count());
+  reply.heartbeat_ms =
+      static_cast<std::uint64_t>(std::chrono::milliseconds(limits::kHeartbeatInterval).count());
   reply.default_timeout_us = to_us(config_.default_timeout);
   reply.max_timeout_us = to_us(config_.max_timeout);
   outbox_.control(event.side, event.peer, proto::encode(raw(epoch), reply));
@@ -124,14 +127,15 @@ Worker* Core::worker_of(PeerId peer, Epoch epoch) {
 
 Supervisor* Core::supervisor_of(PeerId peer, Epoch epoch) {
   Supervisor* supervisor = find_in(supervisors_, peer);
-  return check_epoch(Side::backend, peer, epoch, supervisor ? &supervisor->epoch : nullptr) ? supervisor : nullptr;
+  return check_epoch(Side::backend, peer, epoch, supervisor ? &supervisor->epoch : nullptr) ? supervisor
+                                                                                            : nullptr;
 }
 
 void Core::refuse(Side side, PeerId peer, std::string why) {
   counters_.protocol_errors += 1;
   outbox_.note(Note::Level::warning, "protocol_error",
-               std::string("protocol_error from ") + (side == Side::frontend ? "frontend" : "backend") + " peer " +
-                   std::to_string(raw(peer)) + ": " + why);
+               std::string("protocol_error from ") + (side == Side::frontend ? "frontend" : "backend") +
+                   " peer " + std::to_string(raw(peer)) + ": " + why);
   outbox_.control(side, peer, proto::encode(0, proto::ProtocolError{std::move(why), {}, {}}));
 }
 
@@ -216,7 +220,8 @@ void Core::service_deserted(Service& service, TimePoint now) {
   } else if (service.known) {
     error.message = "service '" + service.name + "' has no worker at the moment; nothing ran, try again";
   } else {
-    error.message = "service '" + service.name + "' is not known yet: the broker only just started; try again";
+    error.message =
+        "service '" + service.name + "' is not known yet: the broker only just started; try again";
   }
   const TimePoint waited_since = service.failed.empty() ? now - config_.no_worker_grace : now;
   std::optional<TimePoint> next;
@@ -270,7 +275,8 @@ void Core::handle(const event::Shutdown&, TimePoint now) {
   timers_.set(drain_timer_, now + config_.drain_grace);
   const proto::Notice notice{"the broker is going away"};
   for (const auto& [peer, client] : clients_) {
-    outbox_.control(Side::frontend, client->peer, proto::encode(proto::Kind::drain, raw(client->epoch), notice));
+    outbox_.control(Side::frontend, client->peer,
+                    proto::encode(proto::Kind::drain, raw(client->epoch), notice));
   }
   proto::ErrorValue error;
   error.message = "the broker is going away; nothing ran, try again";

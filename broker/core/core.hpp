@@ -110,10 +110,13 @@ class Core {
   };
   void answer(const Client& client, std::uint64_t id, std::uint8_t attempt, const Outcome& outcome,
               const Frames& attachments = {});
-  void refuse_request(const Client& client, const proto::RequestItem& item, Status status, proto::ErrorValue error);
+  void refuse_request(const Client& client, const proto::RequestItem& item, Status status,
+                      proto::ErrorValue error);
   bool refuse_at_the_door(const Client& client, const event::Request& event, Service& service, TimePoint now);
-  Service* service_for(const Client& client, const event::Request& event, std::string_view name, TimePoint now);
-  void answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method, TimePoint now);
+  Service* service_for(const Client& client, const event::Request& event, std::string_view name,
+                       TimePoint now);
+  void answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method,
+                      TimePoint now);
   TimePoint deadline_of(const Client& client, const event::Request& event, TimePoint now) const;
   void dispatch(Service& service, TimePoint now);
   bool ready_to_run(Request& request, TimePoint now);
@@ -151,9 +154,10 @@ class Core {
 
   Timers timers_;
   Timer drain_timer_{Timer::Kind::drain, this};
-  std::unordered_map<std::string_view, std::unique_ptr<Service>> services_;  // keys are the services' own names
-  std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;       // by peer
-  std::unordered_map<std::uint64_t, std::unique_ptr<Worker>> workers_;       // by peer
+  std::unordered_map<std::string_view, std::unique_ptr<Service>>
+      services_;                                                        // keys are the services' own names
+  std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;  // by peer
+  std::unordered_map<std::uint64_t, std::unique_ptr<Worker>> workers_;  // by peer
   std::unordered_map<std::uint64_t, Worker*> workers_by_epoch_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Supervisor>> supervisors_;  // by peer
   std::unordered_map<const Request*, std::unique_ptr<Request>> requests_;

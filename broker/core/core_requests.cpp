@@ -65,7 +65,8 @@ void Core::handle(const event::Request& event, TimePoint now) {
   if (!wrong && !proto::split_method(item.method, name)) {
     wrong = "the method is not 'service.method' in letters, digits, '_', '-' and '.'";
   }
-  if (!wrong && client->outstanding.contains(item.id)) wrong = "a request with this id is outstanding already";
+  if (!wrong && client->outstanding.contains(item.id))
+    wrong = "a request with this id is outstanding already";
   if (wrong) {
     proto::ErrorValue error;
     error.message = wrong;
@@ -106,7 +107,8 @@ void Core::handle(const event::Request& event, TimePoint now) {
   }
 }
 
-Service* Core::service_for(const Client& client, const event::Request& event, std::string_view name, TimePoint now) {
+Service* Core::service_for(const Client& client, const event::Request& event, std::string_view name,
+                           TimePoint now) {
   proto::ErrorValue error;
   error.where = "broker";
   if (draining_) {
@@ -118,14 +120,16 @@ Service* Core::service_for(const Client& client, const event::Request& event, st
   const bool just_started = now - started_ < config_.startup_grace;
   if (!service && just_started) service = add_unknown_service(name, now);
   if (service && (service->known || just_started)) return service;
-  error.message = "no service '" + std::string(name) +
-                  "': no worker has announced it and the configuration does not name it; check the name, or start it "
-                  "with samovar-worker";
+  error.message =
+      "no service '" + std::string(name) +
+      "': no worker has announced it and the configuration does not name it; check the name, or start it "
+      "with samovar-worker";
   refuse_request(client, event.item, Status::no_service, std::move(error));
   return nullptr;
 }
 
-bool Core::refuse_at_the_door(const Client& client, const event::Request& event, Service& service, TimePoint now) {
+bool Core::refuse_at_the_door(const Client& client, const event::Request& event, Service& service,
+                              TimePoint now) {
   const proto::RequestItem& item = event.item;
   proto::ErrorValue error;
   error.where = "broker";
@@ -146,19 +150,20 @@ bool Core::refuse_at_the_door(const Client& client, const event::Request& event,
                       " requests outstanding, which is the limit (max_outstanding_per_client)");
   }
   if (service.queue.size() >= config_.max_queued) {
-    return overloaded("the queue of service '" + service.name + "' is full: " + std::to_string(service.queue.size()) +
-                      " requests (max_queued)");
+    return overloaded("the queue of service '" + service.name +
+                      "' is full: " + std::to_string(service.queue.size()) + " requests (max_queued)");
   }
   if (service.queue.bytes() + item.tail().size() + bytes_of(event.attachments) > config_.max_queued_bytes) {
-    return overloaded("the queue of service '" + service.name + "' is full: " + std::to_string(service.queue.bytes()) +
-                      " bytes (max_queued_bytes)");
+    return overloaded("the queue of service '" + service.name +
+                      "' is full: " + std::to_string(service.queue.bytes()) + " bytes (max_queued_bytes)");
   }
   return false;
 }
 
 TimePoint Core::deadline_of(const Client& client, const event::Request& event, TimePoint now) const {
   const std::uint64_t longest = to_us(config_.max_timeout);
-  const std::uint64_t wanted = event.item.timeout_us == 0 ? to_us(config_.default_timeout) : event.item.timeout_us;
+  const std::uint64_t wanted =
+      event.item.timeout_us == 0 ? to_us(config_.default_timeout) : event.item.timeout_us;
   const auto timeout = std::chrono::microseconds(std::min(wanted, longest));
   const std::uint64_t now_us = to_us(now.time_since_epoch());
   const bool sent_is_known = client.same_clock && event.sent_us > 0 && event.sent_us <= now_us;
@@ -178,8 +183,8 @@ void Core::answer_builtin(const Client& client, const proto::RequestItem& item, 
   } else {
     proto::ErrorValue error;
     error.where = "broker";
-    error.message =
-        "the broker has no method '" + std::string(method) + "'; it has: samovar.ping, samovar.services, samovar.status";
+    error.message = "the broker has no method '" + std::string(method) +
+                    "'; it has: samovar.ping, samovar.services, samovar.status";
     return refuse_request(client, item, Status::bad_request, std::move(error));
   }
   outcomes_[0] += 1;
@@ -204,7 +209,8 @@ void Core::answer(const Client& client, std::uint64_t id, std::uint8_t attempt, 
 void Core::refuse_request(const Client& client, const proto::RequestItem& item, Status status,
                           proto::ErrorValue error) {
   outcomes_[static_cast<std::size_t>(status)] += 1;
-  answer(client, item.id, item.attempt, Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)});
+  answer(client, item.id, item.attempt,
+         Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)});
 }
 
 void Core::settle(Request& request, const Outcome& outcome, const Frames& attachments, TimePoint now) {
@@ -264,7 +270,8 @@ void Core::deadline_passed(Request& request, TimePoint now) {
     error.message = "the deadline (" + ms + " ms) passed while the request was queued; nothing ran";
   } else {
     error.where = "running";
-    error.message = "the deadline (" + ms + " ms) passed while worker '" + request.worker->name + "' ran the request";
+    error.message =
+        "the deadline (" + ms + " ms) passed while worker '" + request.worker->name + "' ran the request";
   }
   end_early(request, Status::deadline_exceeded, error, now);
 }

@@ -10,7 +10,8 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   Worker* worker = worker_of(event.peer, event.epoch);
   if (!worker) return;
   const proto::Ready& ready = event.ready;
-  if (worker->state != Worker::State::greeted) return refuse(Side::backend, event.peer, "READY was said already");
+  if (worker->state != Worker::State::greeted)
+    return refuse(Side::backend, event.peer, "READY was said already");
   if (ready.service == "samovar") {
     return refuse(Side::backend, event.peer, "the name 'samovar' is the broker's own");
   }
@@ -31,7 +32,8 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   if (!ready.name.empty()) worker->name = ready.name;
   service->workers += 1;
   service->ready.add(*worker);
-  outbox_.note(Note::Level::info, "worker", "worker '" + worker->name + "' is ready for service '" + service->name + "'");
+  outbox_.note(Note::Level::info, "worker",
+               "worker '" + worker->name + "' is ready for service '" + service->name + "'");
   service_changed(*service, now);
 }
 
@@ -103,7 +105,8 @@ void Core::bury(Worker& worker, TimePoint now) {
   }
   // From the last to the first, since each goes to the head of its client's line.
   std::vector<Request*> held;
-  for (Request* request = worker.held.front(); request; request = worker.held.next(*request)) held.push_back(request);
+  for (Request* request = worker.held.front(); request; request = worker.held.next(*request))
+    held.push_back(request);
   for (auto request = held.rbegin(); request != held.rend(); ++request) {
     release(**request);
     end_held(worker, **request, now);
@@ -125,8 +128,8 @@ void Core::end_held(Worker& worker, Request& request, TimePoint now) {
     counters_.requeued += 1;
     return queue_again(request, now);
   }
-  const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts && request.deadline > now &&
-                             request.attempt < 255 && !draining_;
+  const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts &&
+                             request.deadline > now && request.attempt < 255 && !draining_;
   if (may_run_twice && request.service->retries.spend()) {
     counters_.retried += 1;
     return queue_again(request, now);

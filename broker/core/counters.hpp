@@ -8,15 +8,15 @@
 namespace samovar::broker {
 
 struct Counters {
-  std::uint64_t requests = 0;          // accepted or refused: each has one outcome
-  std::uint64_t dispatched = 0;        // sent to a worker, retries included
-  std::uint64_t retried = 0;           // idempotent ones, after worker_lost
-  std::uint64_t requeued = 0;          // never begun by the worker that died
-  std::uint64_t late_replies = 0;      // for a request that had ended, or never was
-  std::uint64_t stale_epochs = 0;      // messages under an epoch that is not their connection's
-  std::uint64_t protocol_errors = 0;   // messages refused as a whole
-  std::uint64_t client_gone = 0;       // requests whose client left before their outcome
-  std::uint64_t workers_lost = 0;      // connection broken or obituary, while not drained
+  std::uint64_t requests = 0;         // accepted or refused: each has one outcome
+  std::uint64_t dispatched = 0;       // sent to a worker, retries included
+  std::uint64_t retried = 0;          // idempotent ones, after worker_lost
+  std::uint64_t requeued = 0;         // never begun by the worker that died
+  std::uint64_t late_replies = 0;     // for a request that had ended, or never was
+  std::uint64_t stale_epochs = 0;     // messages under an epoch that is not their connection's
+  std::uint64_t protocol_errors = 0;  // messages refused as a whole
+  std::uint64_t client_gone = 0;      // requests whose client left before their outcome
+  std::uint64_t workers_lost = 0;     // connection broken or obituary, while not drained
   std::uint64_t hellos = 0;
 };
 

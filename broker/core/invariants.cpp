@@ -16,7 +16,8 @@ const char* check(const Worker& worker) {
     held_us += request->charged_us;
   }
   if (worker.held.size() > worker.credit) return "a worker holds more than its credit";
-  if (std::abs(worker.held_us - held_us) > 1e-3 * (1 + held_us)) return "a worker's estimated work is not that of its requests";
+  if (std::abs(worker.held_us - held_us) > 1e-3 * (1 + held_us))
+    return "a worker's estimated work is not that of its requests";
   if (worker.state == Worker::State::greeted && (worker.service || !worker.held.empty())) {
     return "a worker that has not said READY has a service or a request";
   }
@@ -31,12 +32,15 @@ const char* check(const Worker& worker) {
 const char* check(const Request& request) {
   const bool abandoned = request.state == Request::State::abandoned;
   const bool queued = request.state == Request::State::queued;
-  if (abandoned != !request.client) return "a request's caller has heard, but it is not abandoned, or the reverse";
+  if (abandoned != !request.client)
+    return "a request's caller has heard, but it is not abandoned, or the reverse";
   if (queued != !request.worker) return "a queued request has a worker, or one in flight has none";
-  if (abandoned == request.timer.is_set()) return "a request whose caller waits has no deadline, or the reverse";
+  if (abandoned == request.timer.is_set())
+    return "a request whose caller waits has no deadline, or the reverse";
   if (request.client) {
     const auto at = request.client->outstanding.find(request.id);
-    if (at == request.client->outstanding.end() || at->second != &request) return "a client does not know its request";
+    if (at == request.client->outstanding.end() || at->second != &request)
+      return "a client does not know its request";
   }
   return nullptr;
 }
@@ -45,7 +49,8 @@ const char* check(const Request& request) {
 
 const char* Core::check_invariants() const {
   struct Tally {
-    std::size_t queued = 0, queued_bytes = 0, in_flight = 0, abandoned = 0, ready = 0, workers = 0, holders = 0;
+    std::size_t queued = 0, queued_bytes = 0, in_flight = 0, abandoned = 0, ready = 0, workers = 0,
+                holders = 0;
   };
   std::unordered_map<const Service*, Tally> tallies;
   std::size_t outstanding = 0;
@@ -62,13 +67,15 @@ const char* Core::check_invariants() const {
     tally.in_flight += 1;
     if (request->state == Request::State::abandoned) tally.abandoned += 1;
     const auto at = in_flight_.find(raw(request->dispatch_id));
-    if (at == in_flight_.end() || at->second != request.get()) return "a request in flight is not found by its id";
+    if (at == in_flight_.end() || at->second != request.get())
+      return "a request in flight is not found by its id";
   }
   std::size_t held = 0;
   for (const auto& [peer, worker] : workers_) {
     if (const char* broken = check(*worker)) return broken;
     const auto at = workers_by_epoch_.find(raw(worker->epoch));
-    if (at == workers_by_epoch_.end() || at->second != worker.get()) return "a worker is not found by its epoch";
+    if (at == workers_by_epoch_.end() || at->second != worker.get())
+      return "a worker is not found by its epoch";
     held += worker->held.size();
     if (!worker->service) continue;
     tallies[worker->service].workers += 1;
@@ -85,7 +92,8 @@ const char* Core::check_invariants() const {
   for (const auto& [name, service] : services_) {
     const Tally tally = tallies[service.get()];
     if (name.data() != service->name.data()) return "a service's key is not its own name";
-    if (service->queue.size() != tally.queued) return "a queue has another length than there are queued requests";
+    if (service->queue.size() != tally.queued)
+      return "a queue has another length than there are queued requests";
     if (service->queue.bytes() != tally.queued_bytes) return "a queue has other bytes than its requests";
     if (service->in_flight != tally.in_flight) return "a service counts its requests in flight wrongly";
     if (service->abandoned != tally.abandoned) return "a service counts its abandoned requests wrongly";
@@ -95,7 +103,8 @@ const char* Core::check_invariants() const {
     if (service->is_deserted() && !service->queue.empty() && !service->deserted.is_set()) {
       return "requests wait for a service that has nobody, without an end";
     }
-    if (!service->queue.empty() && service->ready.pick(std::nullopt)) return "a request waits while a worker is idle";
+    if (!service->queue.empty() && service->ready.pick(std::nullopt))
+      return "a request waits while a worker is idle";
     if (!service->known && !service->deserted.is_set()) return "an unknown service is kept without an end";
   }
   if (tallies.size() > services_.size()) return "something belongs to a service that is gone";

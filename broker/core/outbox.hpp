@@ -29,7 +29,8 @@ struct Note {
 class Outbox {
  public:
   // `tail` as in proto::BundleWriter; copied at once.
-  void request(PeerId worker, Epoch epoch, TimePoint now, const proto::RequestItem& item, const Frames& attachments);
+  void request(PeerId worker, Epoch epoch, TimePoint now, const proto::RequestItem& item,
+               const Frames& attachments);
   void reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, const Frames& attachments);
   void control(Side side, PeerId peer, std::string frame);
   void note(Note::Level level, std::string topic, std::string text);

@@ -44,7 +44,8 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
   const std::string_view bytes = frame->bytes();
   proto::Head head;
   if (auto why = proto::decode_head(bytes, head)) return refuse(side, peer, why, now);
-  if (head.version > limits::kMaxPrefixInteger) return refuse(side, peer, "the version is above 2^53 - 1", now);
+  if (head.version > limits::kMaxPrefixInteger)
+    return refuse(side, peer, "the version is above 2^53 - 1", now);
   if (head.version != proto::kVersion) {
     return core_.handle(event::Malformed{side, peer, "unknown version", head.version}, now);
   }
@@ -70,9 +71,10 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
     case Kind::pool:
       return pass(proto::Pool{}, [&](auto pool) { return event::Pool{peer, epoch, std::move(pool)}; });
     case Kind::obituary:
-      return pass(proto::Obituary{}, [&](auto text) { return event::Obituary{peer, epoch, std::move(text)}; });
-    case Kind::drain:
-      return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
+      return pass(proto::Obituary{}, [&](auto text) {
+        return event::Obituary{peer, epoch, std::move(text)};
+      });
+    case Kind::drain: return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
     default: {
       std::vector<std::uint64_t> ids;
       if (auto why = proto::decode_ids(bytes, ids)) return refuse(side, peer, why, now);
@@ -81,7 +83,8 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
   }
 }
 
-void Wire::receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now) {
+void Wire::receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments,
+                            TimePoint now) {
   std::uint64_t sent_us = 0;
   if (auto why = proto::decode_requests(frame->bytes(), attachments.size(), sent_us, requests_)) {
     return refuse(Side::frontend, peer, why, now);
@@ -89,11 +92,13 @@ void Wire::receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Fra
   if (!core_.has_epoch(Side::frontend, peer, epoch)) return;
   std::size_t taken = 0;
   for (const auto& item : requests_) {
-    core_.handle(event::Request{peer, epoch, sent_us, item, frame, take(attachments, taken, item.attachments)}, now);
+    core_.handle(
+        event::Request{peer, epoch, sent_us, item, frame, take(attachments, taken, item.attachments)}, now);
   }
 }
 
-void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now) {
+void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments,
+                           TimePoint now) {
   if (auto why = proto::decode_replies(frame->bytes(), attachments.size(), replies_)) {
     return refuse(Side::backend, peer, why, now);
   }

@@ -10,8 +10,6 @@
 #include <array>
 #include <stdexcept>
 
-extern char** environ;
-
 Child::Child(const std::vector<std::string>& command) {
   std::array<int, 2> in{};
   std::array<int, 2> out{};
@@ -19,6 +17,7 @@ Child::Child(const std::vector<std::string>& command) {
     throw std::runtime_error("cannot make a pipe");
   }
   std::vector<char*> argv;
+  argv.reserve(command.size() + 1);
   for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;

@@ -38,7 +38,8 @@ class Pool:
         if self.service is None:
             return None
         reason = None
-        if self.stopping:
+        gave_up = self._load_failure is not None and not self.ever_loaded
+        if self.stopping and not gave_up:
             state = "stopping"
         elif self.ready_workers():
             state = "serving"

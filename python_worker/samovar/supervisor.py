@@ -289,6 +289,7 @@ class Supervisor:
             self._pool.load_failed(why)
         else:
             log.error("cannot serve %s: %s", self._options.target, why)
+            self._pool.load_failed(why)  # callers hear it, if the service's name is known
             self._exit_code = 1
             self._pool.stopping = True
             self._kill_all("the app could not be loaded")

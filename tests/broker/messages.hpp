@@ -102,7 +102,8 @@ struct RequestSpec {
   std::string tail;  // args, kwargs and ext
 };
 
-inline std::string encode_requests(std::uint64_t epoch, std::uint64_t sent_us, const std::vector<RequestSpec>& items) {
+inline std::string encode_requests(std::uint64_t epoch, std::uint64_t sent_us,
+                                   const std::vector<RequestSpec>& items) {
   proto::BundleWriter writer(proto::Kind::request, epoch, sent_us);
   for (const auto& item : items) {
     writer.add_request(item.id, item.attempt, item.flags, item.timeout_us, item.method, item.tail);

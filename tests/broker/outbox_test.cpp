@@ -13,11 +13,13 @@ constexpr PeerId kFirst{1};
 constexpr PeerId kSecond{2};
 constexpr Epoch kEpoch{77};
 
-void reply(Outbox& outbox, PeerId peer, std::uint64_t id, std::size_t bytes = 10, const Frames& attachments = {}) {
+void reply(Outbox& outbox, PeerId peer, std::uint64_t id, std::size_t bytes = 10,
+           const Frames& attachments = {}) {
   const std::string value = str(std::string(bytes, 'x'));
-  const std::string tail = value + ext(attachments.empty() ? std::map<std::string, std::uint64_t>{}
-                                                           : std::map<std::string, std::uint64_t>{
-                                                                 {"attachments", attachments.size()}});
+  const std::string tail =
+      value + ext(attachments.empty()
+                      ? std::map<std::string, std::uint64_t>{}
+                      : std::map<std::string, std::uint64_t>{{"attachments", attachments.size()}});
   proto::ReplyItem item;
   item.id = id;
   item.value = tail;

@@ -54,7 +54,8 @@ TEST_CASE("A lower class is served first") {
   Client client;
   Waiting waiting;
   Queue queue;
-  for (const auto priority : {Priority::bulk, Priority::normal, Priority::urgent, Priority::bulk, Priority::urgent}) {
+  for (const auto priority :
+       {Priority::bulk, Priority::normal, Priority::urgent, Priority::bulk, Priority::urgent}) {
     queue.push_back(waiting.make(&client, priority));
   }
   CHECK(drain(queue) == Ids{2, 4, 1, 0, 3});
@@ -83,14 +84,16 @@ TEST_CASE("A queue knows its length and its bytes, and all that is in it") {
   std::map<Request*, std::size_t> model;
   for (int step = 0; step < 3'000; ++step) {
     if (model.empty() || random() % 2) {
-      Request& request = waiting.make(&clients[random() % 4], static_cast<Priority>(random() % 3), 1 + random() % 100);
+      Request& request =
+          waiting.make(&clients[random() % 4], static_cast<Priority>(random() % 3), 1 + random() % 100);
       random() % 4 ? queue.push_back(request) : queue.push_front(request);
       model[&request] = request.bytes;
     } else {
       auto victim = std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
       Request* request = random() % 2 ? queue.front() : victim->first;
       REQUIRE(model.contains(request));
-      for (const auto& [other, bytes] : model) REQUIRE((request != queue.front() || request->priority <= other->priority));
+      for (const auto& [other, bytes] : model)
+        REQUIRE((request != queue.front() || request->priority <= other->priority));
       queue.remove(*request);
       model.erase(request);
     }

@@ -91,7 +91,8 @@ TEST_CASE("Whoever is chosen is of the least loaded kind and has room") {
     Worker* picked = staff.roster.pick(us);
     double least = 1e9;
     for (const Worker& worker : staff.workers) {
-      if (worker.held.size() < worker.credit && worker.held_us < 2000) least = std::min(least, worker.held_us);
+      if (worker.held.size() < worker.credit && worker.held_us < 2000)
+        least = std::min(least, worker.held_us);
     }
     if (picked) {
       REQUIRE(picked->held.size() < picked->credit);

@@ -9,7 +9,8 @@ using namespace samovar::test;
 
 TEST_CASE("Every scenario ends as it is told") {
   std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(SAMOVAR_SOURCE_DIR "/tests/broker/scenarios")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(SAMOVAR_SOURCE_DIR "/tests/broker/scenarios")) {
     if (entry.path().extension() == ".txt") paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());

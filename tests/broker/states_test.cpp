@@ -29,9 +29,9 @@ class Bench {
   void hello(Who who) {
     proto::PeerHello hello;
     hello.nonce = ++nonce_;
-    hello.role = who == kWorker                        ? proto::Role::worker
+    hello.role = who == kWorker                       ? proto::Role::worker
                  : who == kClient || who == kObserver ? proto::Role::client
-                                                       : proto::Role::supervisor;
+                                                      : proto::Role::supervisor;
     hello.name = who == kWorker ? "w" : "";
     hello.token = who == kSupervisor ? "s" : "foreign";
     if (who == kClient) outcomes_.clear(), requested_.clear();
@@ -48,15 +48,18 @@ class Bench {
   void drain() { send(kWorker, proto::encode(proto::Kind::drain, epochs_[kWorker], proto::Notice{})); }
   void request(std::uint64_t id = 1) {
     requested_[id] += 1;
-    send(kClient, encode_requests(epochs_[kClient], 0, {{id, 1, 0, 10'000'000, "svc.m", body("x") + ext({})}}));
+    send(kClient,
+         encode_requests(epochs_[kClient], 0, {{id, 1, 0, 10'000'000, "svc.m", body("x") + ext({})}}));
   }
   void cancel() { send(kClient, proto::encode_ids(proto::Kind::cancel, epochs_[kClient], {1})); }
   void reply(std::uint8_t more_attempt = 0, std::uint64_t more_epoch = 0) {
     const auto attempt = static_cast<std::uint8_t>(last_attempt_ + more_attempt);
-    send(kWorker,
-         encode_replies(epochs_[kWorker] + more_epoch, {{last_dispatch_, attempt, Status::ok, 5, str("y") + ext({})}}));
+    send(kWorker, encode_replies(epochs_[kWorker] + more_epoch,
+                                 {{last_dispatch_, attempt, Status::ok, 5, str("y") + ext({})}}));
   }
-  void lost(Who who) { turn([&] { core_.handle(event::PeerLost{PeerId{who}}, now_); }); }
+  void lost(Who who) {
+    turn([&] { core_.handle(event::PeerLost{PeerId{who}}, now_); });
+  }
   void obituary(Who from, std::optional<std::uint64_t> last_started = std::nullopt) {
     proto::Obituary obituary;
     obituary.worker_epoch = epochs_[kWorker];
@@ -73,18 +76,22 @@ class Bench {
     now_ = until;
     turn([] {});
   }
-  void shutdown() { turn([&] { core_.handle(event::Shutdown{}, now_); }); }
+  void shutdown() {
+    turn([&] { core_.handle(event::Shutdown{}, now_); });
+  }
   void garbage(Who who) { send(who, "\xc1"); }
 
   // As `samovar status` shows it; "gone" when it does not.
   std::string worker_state() {
     status_.clear();
-    send(kObserver, encode_requests(epochs_[kObserver], 0, {{9, 1, 0, 0, "samovar.status", body("") + ext({})}}));
+    send(kObserver,
+         encode_requests(epochs_[kObserver], 0, {{9, 1, 0, 0, "samovar.status", body("") + ext({})}}));
     const auto handle = msgpack::unpack(status_.data(), status_.size());
     const auto map = handle.get().as<std::map<std::string, msgpack::object>>();
     for (const auto& object : map.at("services").as<std::vector<msgpack::object>>()) {
       const auto service = object.as<std::map<std::string, msgpack::object>>();
-      for (const auto& worker : service.at("workers").as<std::vector<std::map<std::string, msgpack::object>>>()) {
+      for (const auto& worker :
+           service.at("workers").as<std::vector<std::map<std::string, msgpack::object>>>()) {
         return worker.at("state").as<std::string>();
       }
     }
@@ -173,8 +180,10 @@ const std::vector<Step> kWorkerStates{
     {"greeted", [](Bench& b) { b.hello(Bench::kWorker); }},
     {"ready", [](Bench& b) { b.hello(Bench::kWorker), b.ready(); }},
     {"ready, with a request", [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(); }},
-    {"draining, with a request", [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(), b.drain(); }},
-    {"dying, lost", [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(), b.lost(Bench::kWorker); }},
+    {"draining, with a request",
+     [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(), b.drain(); }},
+    {"dying, lost",
+     [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(), b.lost(Bench::kWorker); }},
     {"dying, obituary",
      [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(), b.obituary(Bench::kSupervisor); }},
     {"gone, buried",
@@ -208,14 +217,14 @@ constexpr std::size_t kChanging = 6;
 // Rows: states; columns: the first six events.
 const std::map<std::string, std::array<const char*, kChanging>> kNext{
     // state                       HELLO      READY       DRAIN       breaks    obituary   20 ms
-    {"gone",                     {"greeted", "gone",     "gone",     "gone",   "gone",    "gone"}},
-    {"greeted",                  {"greeted", "ready",    "greeted",  "gone",   "greeted", "greeted"}},
-    {"ready",                    {"greeted", "ready",    "draining", "dying",  "dying",   "ready"}},
-    {"ready, with a request",    {"greeted", "ready",    "draining", "dying",  "dying",   "ready"}},
-    {"draining, with a request", {"greeted", "draining", "draining", "dying",  "dying",   "draining"}},
-    {"dying, lost",              {"greeted", "dying",    "dying",    "dying",  "gone",    "gone"}},
-    {"dying, obituary",          {"greeted", "dying",    "dying",    "gone",   "dying",   "gone"}},
-    {"gone, buried",             {"greeted", "gone",     "gone",     "gone",   "gone",    "gone"}},
+    {"gone", {"greeted", "gone", "gone", "gone", "gone", "gone"}},
+    {"greeted", {"greeted", "ready", "greeted", "gone", "greeted", "greeted"}},
+    {"ready", {"greeted", "ready", "draining", "dying", "dying", "ready"}},
+    {"ready, with a request", {"greeted", "ready", "draining", "dying", "dying", "ready"}},
+    {"draining, with a request", {"greeted", "draining", "draining", "dying", "dying", "draining"}},
+    {"dying, lost", {"greeted", "dying", "dying", "dying", "gone", "gone"}},
+    {"dying, obituary", {"greeted", "dying", "dying", "gone", "dying", "gone"}},
+    {"gone, buried", {"greeted", "gone", "gone", "gone", "gone", "gone"}},
 };
 
 }  // namespace
@@ -258,7 +267,9 @@ TEST_CASE("Every state of a request meets every event") {
       {"in flight", [](Bench& b) { b.hello(Bench::kWorker), b.request(), b.ready(); }},
       {"abandoned", [](Bench& b) { b.hello(Bench::kWorker), b.request(), b.ready(), b.cancel(); }},
       {"abandoned, client gone",
-       [](Bench& b) { b.hello(Bench::kWorker), b.request(), b.ready(), b.lost(Bench::kClient), b.client_left(); }},
+       [](Bench& b) {
+         b.hello(Bench::kWorker), b.request(), b.ready(), b.lost(Bench::kClient), b.client_left();
+       }},
       {"ended", [](Bench& b) { b.hello(Bench::kWorker), b.request(), b.ready(), b.reply(); }},
   };
   const std::vector<Step> events{
@@ -268,7 +279,8 @@ TEST_CASE("Every state of a request meets every event") {
       {"client gone", [](Bench& b) { b.lost(Bench::kClient), b.client_left(); }},
       {"REPLY", [](Bench& b) { b.reply(); }},
       {"worker gone", [](Bench& b) { b.lost(Bench::kWorker), b.advance(20ms); }},
-      {"worker gone, never begun", [](Bench& b) { b.lost(Bench::kWorker), b.obituary(Bench::kSupervisor, 0); }},
+      {"worker gone, never begun",
+       [](Bench& b) { b.lost(Bench::kWorker), b.obituary(Bench::kSupervisor, 0); }},
       {"shutdown", [](Bench& b) { b.shutdown(); }},
       {"shutdown, 10 s", [](Bench& b) { b.shutdown(), b.advance(10s); }},
   };
@@ -279,9 +291,11 @@ TEST_CASE("Every state of a request meets every event") {
   };
   // columns: ready, CANCEL, deadline, client gone, REPLY, worker gone, never begun, shutdown, shutdown 10 s
   const std::vector<Row> rows{
-      {"none", {"ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended"},
+      {"none",
+       {"ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended"},
        {0, 0, 0, 0, 0, 0, 0, 0, 0}},
-      {"queued", {"in flight", "ended", "ended", "ended", "queued", "queued", "queued", "ended", "ended"},
+      {"queued",
+       {"in flight", "ended", "ended", "ended", "queued", "queued", "queued", "ended", "ended"},
        {0, 1, 1, 0, 0, 0, 0, 1, 1}},
       {"in flight",
        {"in flight", "abandoned", "abandoned", "abandoned", "ended", "ended", "queued", "in flight", "ended"},
@@ -292,7 +306,8 @@ TEST_CASE("Every state of a request meets every event") {
       {"abandoned, client gone",
        {"abandoned", "abandoned", "abandoned", "abandoned", "ended", "ended", "ended", "abandoned", "ended"},
        {0, 0, 0, 0, 0, 0, 0, 0, 0}},
-      {"ended", {"ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended"},
+      {"ended",
+       {"ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended", "ended"},
        {1, 1, 1, 1, 1, 1, 1, 1, 1}},
   };
   for (std::size_t row = 0; row < states.size(); ++row) {

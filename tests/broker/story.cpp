@@ -77,8 +77,9 @@ std::string to_text(const Line& line) {
 
 bool matches(const Line& line, const Said& said) {
   // "> c1 error id=7 worker_lost where=running "text""
-  const std::vector<std::string> words = said.word.empty() ? std::vector<std::string>{said.peer, said.what}
-                                                           : std::vector<std::string>{said.peer, said.what, said.word};
+  const std::vector<std::string> words = said.word.empty()
+                                             ? std::vector<std::string>{said.peer, said.what}
+                                             : std::vector<std::string>{said.peer, said.what, said.word};
   if (line.words != words) return false;
   const auto id = line.values.find("id");
   if ((id != line.values.end()) != !said.ids.empty()) return false;
@@ -161,7 +162,8 @@ std::string Story::title(const std::string& path) {
   std::ifstream in(path);
   std::string first;
   std::getline(in, first);
-  return first.size() > 2 && first.substr(0, 2) == "# " ? first.substr(2) : "(no sentence in the first line) " + path;
+  return first.size() > 2 && first.substr(0, 2) == "# " ? first.substr(2)
+                                                        : "(no sentence in the first line) " + path;
 }
 
 void Story::fail(const Line& line, const std::string& why) const {
@@ -206,7 +208,8 @@ std::string Story::run() {
         step_ = *line;
         act(*line);
         if (!joined_) core_->tick(now_);
-        if (const char* broken = core_->check_invariants()) fail(*line, std::string("an invariant broke: ") + broken);
+        if (const char* broken = core_->check_invariants())
+          fail(*line, std::string("an invariant broke: ") + broken);
         if (!joined_) collect();
       } catch (const std::invalid_argument& error) {
         fail(*line, error.what());
@@ -224,19 +227,22 @@ std::string Story::run() {
 void Story::end_of_step() {
   auto expected = expected_;
   auto got = got_;
-  std::stable_sort(expected.begin(), expected.end(), [](auto& a, auto& b) { return a.words[0] < b.words[0]; });
+  std::stable_sort(expected.begin(), expected.end(),
+                   [](auto& a, auto& b) { return a.words[0] < b.words[0]; });
   std::stable_sort(got.begin(), got.end(), [](auto& a, auto& b) { return a.peer < b.peer; });
   bool same = expected.size() == got.size();
   for (std::size_t i = 0; same && i < got.size(); ++i) same = matches(expected[i], got[i]);
   if (!same) {
-    problems_ += path_ + ":" + std::to_string(step_ ? step_->number : 0) + ": " + (step_ ? step_->raw : "") + "\n";
+    problems_ +=
+        path_ + ":" + std::to_string(step_ ? step_->number : 0) + ": " + (step_ ? step_->raw : "") + "\n";
     for (const auto& line : expected_) {
-      const bool found = std::any_of(got_.begin(), got_.end(), [&](const Said& said) { return matches(line, said); });
+      const bool found =
+          std::any_of(got_.begin(), got_.end(), [&](const Said& said) { return matches(line, said); });
       problems_ += (found ? "      " : "    - ") + to_text(line) + "\n";
     }
     for (const auto& said : got_) {
-      const bool wanted =
-          std::any_of(expected_.begin(), expected_.end(), [&](const Line& line) { return matches(line, said); });
+      const bool wanted = std::any_of(expected_.begin(), expected_.end(),
+                                      [&](const Line& line) { return matches(line, said); });
       problems_ += (wanted ? "      " : "    + ") + said.line() + "\n";
     }
     problems_ += "    (- expected, + got)\n";
@@ -250,27 +256,40 @@ void Story::forget_everything() {
   for (const auto& [name, known] : peers_) core_->handle(broker::event::PeerLost{known.id}, now_);
   advance(std::chrono::minutes(1));
   const auto sizes = core_->sizes();
-  if (sizes.peers + sizes.requests + sizes.queued + sizes.in_flight + sizes.timers + sizes.queued_bytes != 0) {
-    problems_ += path_ + ": after everybody has left, something is kept: " + std::to_string(sizes.peers) + " peers, " +
-                 std::to_string(sizes.requests) + " requests, " + std::to_string(sizes.queued) + " queued, " +
-                 std::to_string(sizes.in_flight) + " in flight, " + std::to_string(sizes.timers) + " timers\n";
+  if (sizes.peers + sizes.requests + sizes.queued + sizes.in_flight + sizes.timers + sizes.queued_bytes !=
+      0) {
+    problems_ += path_ + ": after everybody has left, something is kept: " + std::to_string(sizes.peers) +
+                 " peers, " + std::to_string(sizes.requests) + " requests, " + std::to_string(sizes.queued) +
+                 " queued, " + std::to_string(sizes.in_flight) + " in flight, " +
+                 std::to_string(sizes.timers) + " timers\n";
   }
 }
 
 void Story::configure(const Line& line) {
   if (core_) fail(line, "config comes first");
   for (const auto& [key, value] : line.values) {
-    if (key == "services") config_.services = split(value, ',');
-    else if (key == "max_queued") config_.max_queued = number(value);
-    else if (key == "max_queued_bytes") config_.max_queued_bytes = number(value);
-    else if (key == "max_outstanding") config_.max_outstanding_per_client = number(value);
-    else if (key == "max_body") config_.max_body = number(value);
-    else if (key == "default_timeout") config_.default_timeout = duration(value);
-    else if (key == "max_timeout") config_.max_timeout = duration(value);
-    else if (key == "startup_grace") config_.startup_grace = duration(value);
-    else if (key == "no_worker_grace") config_.no_worker_grace = duration(value);
-    else if (key == "drain_grace") config_.drain_grace = duration(value);
-    else fail(line, "config has no '" + key + "'");
+    if (key == "services")
+      config_.services = split(value, ',');
+    else if (key == "max_queued")
+      config_.max_queued = number(value);
+    else if (key == "max_queued_bytes")
+      config_.max_queued_bytes = number(value);
+    else if (key == "max_outstanding")
+      config_.max_outstanding_per_client = number(value);
+    else if (key == "max_body")
+      config_.max_body = number(value);
+    else if (key == "default_timeout")
+      config_.default_timeout = duration(value);
+    else if (key == "max_timeout")
+      config_.max_timeout = duration(value);
+    else if (key == "startup_grace")
+      config_.startup_grace = duration(value);
+    else if (key == "no_worker_grace")
+      config_.no_worker_grace = duration(value);
+    else if (key == "drain_grace")
+      config_.drain_grace = duration(value);
+    else
+      fail(line, "config has no '" + key + "'");
   }
 }
 
@@ -326,9 +345,9 @@ void Story::expect(const Line& line) {
     }
   } else if (line.words[1] == "sizes") {
     const auto sizes = core_->sizes();
-    const std::map<std::string, std::size_t> known{{"peers", sizes.peers},         {"requests", sizes.requests},
-                                                   {"queued", sizes.queued},       {"in_flight", sizes.in_flight},
-                                                   {"timers", sizes.timers}, {"queued_bytes", sizes.queued_bytes}};
+    const std::map<std::string, std::size_t> known{
+        {"peers", sizes.peers},         {"requests", sizes.requests}, {"queued", sizes.queued},
+        {"in_flight", sizes.in_flight}, {"timers", sizes.timers},     {"queued_bytes", sizes.queued_bytes}};
     for (const auto& [key, value] : line.values) {
       if (!known.contains(key)) fail(line, "no size '" + key + "'");
       check(key, known.at(key));
@@ -364,7 +383,8 @@ Story::Peer& Story::peer(const std::string& name) {
   return at->second;
 }
 
-void Story::send(const std::string& name, std::string bytes, std::size_t attachments, const std::string& echo) {
+void Story::send(const std::string& name, std::string bytes, std::size_t attachments,
+                 const std::string& echo) {
   Peer& from = peer(name);
   broker::Frames frames;
   for (std::size_t i = 0; i < attachments; ++i) frames.push_back(frame(echo + "#" + std::to_string(i)));
@@ -377,7 +397,9 @@ void Story::hello(const std::string& name, const Line& line) {
   hello.name = line.value("name", name);
   hello.clock = line.value("clock") == "other" ? "another clock" : kClock;
   hello.token = line.value("token", name);
-  hello.role = name[0] == 'c' ? proto::Role::client : name[0] == 'w' ? proto::Role::worker : proto::Role::supervisor;
+  hello.role = name[0] == 'c'   ? proto::Role::client
+               : name[0] == 'w' ? proto::Role::worker
+                                : proto::Role::supervisor;
   if (line.value("role") == "client") hello.role = proto::Role::client;
   if (line.value("role") == "worker") hello.role = proto::Role::worker;
   send(name, proto::encode(0, hello));
@@ -442,7 +464,8 @@ void Story::request(const Line& line) {
       spec.attempt = static_cast<std::uint8_t>(number(item->value("attempt", "1")));
       if (item->has("idempotent")) spec.flags |= proto::kIdempotent;
       if (item->has("metadata")) spec.flags |= proto::kMetadata;
-      if (item->values.contains("deadline")) spec.timeout_us = broker::to_us(duration(item->value("deadline")));
+      if (item->values.contains("deadline"))
+        spec.timeout_us = broker::to_us(duration(item->value("deadline")));
       std::string echo = name + ":" + std::to_string(id);
       const std::string sent_echo = echo;
       const auto bytes = number(item->value("bytes", "0"));
@@ -454,7 +477,8 @@ void Story::request(const Line& line) {
       spec.tail = item->has("broken_args") ? str("no array") + std::string(proto::kNil) : body(echo);
       spec.tail += ext(extensions);
       items.push_back(spec);
-      for (std::uint64_t i = 0; i < attachments; ++i) frames.push_back(frame(sent_echo + "#" + std::to_string(i)));
+      for (std::uint64_t i = 0; i < attachments; ++i)
+        frames.push_back(frame(sent_echo + "#" + std::to_string(i)));
     }
     if (item->values.contains("sent")) {
       sent_us = broker::to_us(now_.time_since_epoch() + duration(item->value("sent")));
@@ -647,7 +671,8 @@ void Story::collect(const broker::Message& message) {
         if (item.status == Status::ok) {
           said.text = json(item.value);
           const bool of_another = text_of_value(item.value) != echo;
-          if (of_another && text_of_value(item.value).find(':') != std::string::npos) said.what = "ok-of-another";
+          if (of_another && text_of_value(item.value).find(':') != std::string::npos)
+            said.what = "ok-of-another";
         } else {
           proto::ErrorValue error;
           proto::decode_error(item.value, error);
@@ -671,7 +696,8 @@ void Story::collect(const broker::Message& message) {
       for (const auto version : heard.error.speaks) said.values["speaks"] = std::to_string(version);
       return add(said);
     }
-    case proto::Kind::register_again: return add(Said{name, "register_again", "", {}, {}, heard.notice.reason});
+    case proto::Kind::register_again:
+      return add(Said{name, "register_again", "", {}, {}, heard.notice.reason});
     case proto::Kind::drain: return add(Said{name, "drain", "", {}, {}, heard.notice.reason});
     case proto::Kind::drained: return add(Said{name, "drained", "", {}, {}, ""});
     default: return add(Said{name, "unknown kind", "", {}, {}, ""});

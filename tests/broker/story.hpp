@@ -33,8 +33,8 @@ std::optional<Line> parse_line(std::string_view raw, int number);  // empty for 
 // What the broker said to one peer: one or more neighbouring items of one message that differ in their id only.
 struct Said {
   std::string peer;
-  std::string what;                           // "request", "ok", "error", "hello", ...
-  std::string word;                           // of an error
+  std::string what;  // "request", "ok", "error", "hello", ...
+  std::string word;  // of an error
   std::vector<std::uint64_t> ids;
   std::map<std::string, std::string> values;  // further facts; a scenario names those that matter to it
   std::string text;                           // the message, or the result as JSON
@@ -76,7 +76,8 @@ class Story {
   Peer& peer(const std::string& name);
   Peer& greeted(const std::string& name, const Line* line = nullptr);
   void hello(const std::string& name, const Line& line);
-  void send(const std::string& name, std::string frame, std::size_t attachments = 0, const std::string& echo = "");
+  void send(const std::string& name, std::string frame, std::size_t attachments = 0,
+            const std::string& echo = "");
   void ready(const Line& line);
   void request(const Line& line);
   void reply(const Line& line);

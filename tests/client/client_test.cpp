@@ -296,7 +296,7 @@ TEST_CASE("arguments that would spoil their bundle are refused before they are s
 
 TEST_CASE("what exceeds the broker's max_body ends as too_large") {
   FakeBroker broker(echo);
-  broker.hello.max_body = 10'000;
+  broker.run([](FakeBroker& self) { self.hello.max_body = 10'000; });
   Client client{broker.endpoint()};
   CHECK(client.try_call("a.b", std::string(10'000, 'x')).status() == Status::too_large);
   CHECK(client.try_call("a.b", attachment(std::string(10'000, 'x'))).status() == Status::too_large);

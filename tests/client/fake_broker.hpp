@@ -71,7 +71,7 @@ class FakeBroker {
   std::size_t hellos() const { return hellos_; }
   std::string last_peer();
 
-  // Set before the first client connects.
+  // Set in run(), before the first client connects.
   proto::BrokerHello hello;  // what it answers
   bool refuse = false;       // to answer HELLO with PROTOCOL_ERROR
 

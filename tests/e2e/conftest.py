@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import zmq
 
-from e2e.processes import Broker, Program, Scene, shared_memory
+from e2e.processes import SAMOVAR, SAMOVAR_WORKER, SAMOVARD, Broker, Program, Scene, shared_memory
 from e2e.raw import Client
 
 _ALARM_S = 90
@@ -39,6 +39,12 @@ def many_descriptors() -> None:
     """For tests with a thousand sockets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_are_there() -> None:
+    for program in (SAMOVARD, SAMOVAR, SAMOVAR_WORKER):
+        assert program.exists(), f"{program} is missing: run script/build, or set SAMOVAR_BIN"
 
 
 @pytest.fixture

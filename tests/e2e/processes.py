@@ -162,6 +162,12 @@ class Broker(Program):
         """What status says about this service; empty if it does not know it."""
         return next((dict(each) for each in self.status()["services"] if each["name"] == name), {})
 
+    def results(self, method: str) -> int:
+        """How many calls of "service.method" have ended as ok."""
+        service, name = method.rsplit(".", 1)
+        methods = {each["name"]: each for each in self.service(service).get("methods", [])}
+        return int(methods[name]["outcomes"]["ok"])
+
     def wait_for_counter(self, name: str, least: int) -> int:
         return wait_until(
             lambda: (count := self.counter(name)) >= least and count or 0,

@@ -196,7 +196,14 @@ class Client(Peer):
         self.send(REQUEST, now_us() if sent_us is None else sent_us, *item, attachments=attachments)
         return id_
 
-    def begin_many(self, method: str, count: int, *args: Any, timeout: float = CAP_S) -> list[int]:
+    def begin_many(
+        self,
+        method: str,
+        count: int,
+        *args: Any,
+        timeout: float = CAP_S,
+        sent_us: int | None = None,
+    ) -> list[int]:
         """Sends `count` equal requests in bundles of at most 1,024; returns their ids."""
         ids = list(itertools.islice(self._ids, count))
         self.outstanding.update(ids)
@@ -204,7 +211,7 @@ class Client(Peer):
             items: list[Any] = []
             for id_ in ids[start : start + 1024]:
                 items += (id_, 1, 0, int(timeout * 1e6), method, list(args), None, None)
-            self.send(REQUEST, now_us(), *items)
+            self.send(REQUEST, now_us() if sent_us is None else sent_us, *items)
         return ids
 
     def pump(self, cap: float) -> bool:

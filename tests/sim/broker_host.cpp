@@ -10,7 +10,8 @@ void BrokerHost::start(broker::CoreConfig config) {
   wire_ = std::make_unique<broker::Wire>(*core_);
 }
 
-void BrokerHost::arrive(broker::Side side, broker::PeerId peer, broker::FramePtr frame, broker::Frames attachments) {
+void BrokerHost::arrive(broker::Side side, broker::PeerId peer, broker::FramePtr frame,
+                        broker::Frames attachments) {
   if (!up()) return;
   inbox_.push_back({side, peer, std::move(frame), std::move(attachments)});
   plan_turn(world_.clock().now() + world_.random().between(0us, 30us));
@@ -81,7 +82,8 @@ void BrokerHost::turn() {
   std::erase_if(dying_until_, [&](const auto& dying) {
     return dying.second <= now && buried_.emplace(dying.first, now).second;
   });
-  if (const char* broken = core_->check_invariants()) return world_.fail(std::string("an invariant broke: ") + broken);
+  if (const char* broken = core_->check_invariants())
+    return world_.fail(std::string("an invariant broke: ") + broken);
   core_->outbox().take_notes();
   auto messages = core_->outbox().take_messages();
   saw_dispatches(messages);
@@ -91,7 +93,8 @@ void BrokerHost::turn() {
 
 void BrokerHost::saw_arrival(const Arrived& arrived) {
   proto::Head head;
-  if (proto::decode_head(arrived.frame->bytes(), head) || head.kind != static_cast<std::uint64_t>(proto::Kind::request)) {
+  if (proto::decode_head(arrived.frame->bytes(), head) ||
+      head.kind != static_cast<std::uint64_t>(proto::Kind::request)) {
     return;
   }
   std::uint64_t sent_us = 0;
@@ -100,7 +103,8 @@ void BrokerHost::saw_arrival(const Arrived& arrived) {
   for (const auto& item : items) {
     CallRecord* record = world_.find(test::text_of_body(item.body));
     if (!record) continue;
-    record->line = record->client + " " + record->service + " " + std::to_string(static_cast<int>(item.priority));
+    record->line =
+        record->client + " " + record->service + " " + std::to_string(static_cast<int>(item.priority));
     record->arrival = ++arrivals_;
     record->dispatched = false;
   }
@@ -109,11 +113,12 @@ void BrokerHost::saw_arrival(const Arrived& arrived) {
 // In the order in which the core decided: its messages are one for each worker.
 void BrokerHost::saw_dispatches(const std::vector<broker::Message>& messages) {
   std::map<std::uint64_t, std::pair<const broker::Message*, CallRecord*>> dispatches;  // by id
-  std::map<std::uint64_t, std::pair<std::uint64_t, std::uint8_t>> heads;               // by id: epoch, attempt
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::uint8_t>> heads;  // by id: epoch, attempt
   for (const auto& message : messages) {
     if (message.side != broker::Side::backend) continue;
     const test::Heard heard = test::hear(message);
-    if (heard.malformed) return world_.fail(std::string("the broker sent a malformed message: ") + heard.malformed);
+    if (heard.malformed)
+      return world_.fail(std::string("the broker sent a malformed message: ") + heard.malformed);
     if (heard.kind == proto::Kind::hello) epochs_[message.peer] = heard.epoch;
     for (const auto& item : heard.requests) {
       CallRecord* record = world_.find(test::text_of_body(item.body));
@@ -125,18 +130,20 @@ void BrokerHost::saw_dispatches(const std::vector<broker::Message>& messages) {
   for (const auto& [id, dispatch] : dispatches) {
     const auto [epoch, attempt] = heads.at(id);
     saw_dispatch(*dispatch.second, id, epoch, attempt);
-    world_.trace("dispatch ", dispatch.second->echo, " attempt ", int{attempt}, " id ", id & 0xffff'ffff, " to peer ",
-                 broker::raw(dispatch.first->peer));
+    world_.trace("dispatch ", dispatch.second->echo, " attempt ", int{attempt}, " id ", id & 0xffff'ffff,
+                 " to peer ", broker::raw(dispatch.first->peer));
   }
 }
 
 // Nothing expired is dispatched, and what is queued again keeps its place.
-void BrokerHost::saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch, std::uint8_t attempt) {
+void BrokerHost::saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch,
+                              std::uint8_t attempt) {
   const Time now = world_.clock().now();
   if (now >= record.deadline) return world_.fail(record.echo + " was dispatched after its deadline");
   if (record.dispatched) {
     auto& last = requeued_to_[{record.worker_epoch, record.line}];
-    if (record.dispatch_id < last) return world_.fail(record.echo + " was queued again behind a later one of its worker");
+    if (record.dispatch_id < last)
+      return world_.fail(record.echo + " was queued again behind a later one of its worker");
     last = record.dispatch_id;
     const auto buried = buried_.find(record.worker_epoch);
     for (const auto& first : first_dispatches_[record.line]) {

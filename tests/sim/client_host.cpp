@@ -64,7 +64,8 @@ void ClientHost::pump() {
   client::Message message;
   while (session_.next_message(now, message)) {
     broker::Frames attachments;
-    for (const auto& attachment : message.attachments) attachments.push_back(test::frame(std::string(attachment.bytes())));
+    for (const auto& attachment : message.attachments)
+      attachments.push_back(test::frame(std::string(attachment.bytes())));
     const bool socket_is_full = random_.chance(0.02);
     if (socket_is_full || !world_.network().send(*this, std::move(message.frame), std::move(attachments))) {
       session_.not_sent();

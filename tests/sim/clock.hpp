@@ -20,7 +20,8 @@ class Random {
   std::uint64_t below(std::uint64_t bound) { return engine_() % bound; }
   bool chance(double probability) { return static_cast<double>(engine_() >> 11) * 0x1p-53 < probability; }
   Duration between(Duration low, Duration high) {
-    return low + Duration(static_cast<Duration::rep>(below(static_cast<std::uint64_t>((high - low).count()) + 1)));
+    return low +
+           Duration(static_cast<Duration::rep>(below(static_cast<std::uint64_t>((high - low).count()) + 1)));
   }
   template <typename T>
   T pick(std::initializer_list<T> of) {

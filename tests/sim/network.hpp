@@ -27,7 +27,8 @@ struct Link {
 // A client, worker or supervisor: a process with one connection.
 class Peer {
  public:
-  Peer(World& world, std::string name, broker::Side side) : world_(world), name_(std::move(name)), side_(side) {}
+  Peer(World& world, std::string name, broker::Side side)
+      : world_(world), name_(std::move(name)), side_(side) {}
   virtual ~Peer() = default;
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;

@@ -33,20 +33,35 @@ TEST_CASE("Whatever happens, every call ends once and rightly") {
     const std::string again = world.run();
     std::string trace;
     for (const auto& event : world.last_events()) trace += event + "\n";
-    FAIL("seed " << seed << ": " << failure << "\n(again: " << again << ")\n" << trace
-                 << "To run it alone: SAMOVAR_SIM_SEED=" << seed << " SAMOVAR_SIM_RUNS=1 test_sim");
+    FAIL("seed " << seed << ": " << failure << "\n(again: " << again << ")\n"
+                 << trace << "To run it alone: SAMOVAR_SIM_SEED=" << seed << " SAMOVAR_SIM_RUNS=1 test_sim");
   }
   if (std::getenv("SAMOVAR_SIM_TALLY")) {
     for (const auto& [what, count] : tally.counts) std::cout << what << " " << count << "\n";
   }
   if (runs < 500) return;
   // A simulator that never gets somewhere proves nothing about it.
-  for (const char* what :
-       {"outcome.ok", "outcome.app_error.worker", "outcome.cancelled.client", "outcome.deadline_exceeded.queued",
-        "outcome.deadline_exceeded.running", "outcome.worker_lost.running", "outcome.broker_lost.client",
-        "outcome.unavailable.queued", "outcome.overloaded.broker", "broker.requeued", "broker.retried",
-        "broker.late_replies", "broker.stale_epochs", "broker.client_gone", "client.sent_again", "sim.run_again",
-        "sim.calm_runs", "sim.crashes", "sim.pauses", "sim.drains", "sim.broker_stops"}) {
+  for (const char* what : {"outcome.ok",
+                           "outcome.app_error.worker",
+                           "outcome.cancelled.client",
+                           "outcome.deadline_exceeded.queued",
+                           "outcome.deadline_exceeded.running",
+                           "outcome.worker_lost.running",
+                           "outcome.broker_lost.client",
+                           "outcome.unavailable.queued",
+                           "outcome.overloaded.broker",
+                           "broker.requeued",
+                           "broker.retried",
+                           "broker.late_replies",
+                           "broker.stale_epochs",
+                           "broker.client_gone",
+                           "client.sent_again",
+                           "sim.run_again",
+                           "sim.calm_runs",
+                           "sim.crashes",
+                           "sim.pauses",
+                           "sim.drains",
+                           "sim.broker_stops"}) {
     INFO(what);
     CHECK(tally.counts[what] > 0);
   }

@@ -113,7 +113,8 @@ void Worker::take(const broker::Message& message) {
       drained_ = true;
       leave_when_done();
       break;
-    case proto::Kind::protocol_error: return world_.fail(name_ + " got PROTOCOL_ERROR: " + heard.error.message);
+    case proto::Kind::protocol_error:
+      return world_.fail(name_ + " got PROTOCOL_ERROR: " + heard.error.message);
     default: break;
   }
 }
@@ -165,8 +166,9 @@ void Worker::answer(const Item& item, Status status, std::uint64_t run_us) {
   error.message = item.echo;
   error.where = status == Status::deadline_exceeded ? "queued" : "worker";
   result.reply.tail = status == Status::ok ? test::str(item.echo) : proto::encode_error(error);
-  result.reply.tail += test::ext(attachments ? std::map<std::string, std::uint64_t>{{"attachments", attachments}}
-                                             : std::map<std::string, std::uint64_t>{});
+  result.reply.tail +=
+      test::ext(attachments ? std::map<std::string, std::uint64_t>{{"attachments", attachments}}
+                            : std::map<std::string, std::uint64_t>{});
   for (std::uint64_t i = 0; i < attachments; ++i) {
     result.attachments.push_back(test::frame(item.echo + "#" + std::to_string(i)));
   }
@@ -195,7 +197,8 @@ void Worker::lie() {
   for (int i = 0; i < 8; ++i) {
     const CallRecord* victim = world_.any_call(random_);
     // About its own it may say what it likes; another run of the broker may have given it the same id.
-    if (!victim->dispatched || victim->worker_epoch == epoch_ || victim->worker_epoch >> 32 != epoch_ >> 32) continue;
+    if (!victim->dispatched || victim->worker_epoch == epoch_ || victim->worker_epoch >> 32 != epoch_ >> 32)
+      continue;
     replies.push_back({victim->dispatch_id, victim->attempt, Status::ok, 1, forged});
   }
   for (const auto& item : queue_) {
@@ -204,7 +207,8 @@ void Worker::lie() {
   if (!replies.empty()) world_.network().send(*this, test::encode_replies(epoch_, replies));
   if (!queue_.empty() && random_.chance(0.1)) {
     const auto& item = queue_.front();
-    world_.network().send(*this, test::encode_replies(epoch_ - 1, {{item.id, item.attempt, Status::ok, 1, forged}}));
+    world_.network().send(*this,
+                          test::encode_replies(epoch_ - 1, {{item.id, item.attempt, Status::ok, 1, forged}}));
   }
 }
 
@@ -277,7 +281,8 @@ void Supervisor::hello() {
 
 void Supervisor::message(const broker::Message& message) {
   const test::Heard heard = test::hear(message);
-  if (heard.kind == proto::Kind::protocol_error) return world_.fail(name_ + " got PROTOCOL_ERROR: " + heard.error.message);
+  if (heard.kind == proto::Kind::protocol_error)
+    return world_.fail(name_ + " got PROTOCOL_ERROR: " + heard.error.message);
   if (heard.kind == proto::Kind::register_again && epoch_ != 0) {
     epoch_ = 0;
     hello();
@@ -285,7 +290,8 @@ void Supervisor::message(const broker::Message& message) {
   if (heard.kind != proto::Kind::hello || epoch_ != 0 || heard.hello.nonce != nonce_) return;
   epoch_ = heard.epoch;
   say(state_);
-  for (const auto& obituary : std::exchange(unsent_, {})) world_.network().send(*this, proto::encode(epoch_, obituary));
+  for (const auto& obituary : std::exchange(unsent_, {}))
+    world_.network().send(*this, proto::encode(epoch_, obituary));
 }
 
 void Supervisor::say(proto::PoolState state) {

@@ -65,7 +65,8 @@ void World::build() {
   configured_ = random_.chance(0.3);
   instance_ = static_cast<std::uint32_t>(random_.below(1'000'000));
   for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i) {
-    services_.push_back({"s" + std::to_string(i), random_.chance(0.7), random_.pick<Duration>({20us, 200us, 3ms, 30ms})});
+    services_.push_back(
+        {"s" + std::to_string(i), random_.chance(0.7), random_.pick<Duration>({20us, 200us, 3ms, 30ms})});
   }
   broker_.start(config());
   for (const auto& service : services_) {
@@ -129,7 +130,8 @@ void World::submit_one(ClientHost& client) {
   record.call = call;
   by_echo_[record.echo] = &record;
   by_call_[reinterpret_cast<std::uintptr_t>(call.get())] = &record;
-  trace(record.client, " calls ", record.echo, " ", call->method, call->flags & proto::kIdempotent ? " (idempotent)" : "");
+  trace(record.client, " calls ", record.echo, " ", call->method,
+        call->flags & proto::kIdempotent ? " (idempotent)" : "");
   client.submit(record);
   if (random_.chance(0.08)) {
     clock_.after(random_.between(0us, 20ms), [&client, &record] { client.cancel(record); });
@@ -185,7 +187,8 @@ void World::break_something() {
       if (!supervisors_.empty()) {
         auto* supervisor = supervisors_[random_.below(supervisors_.size())].get();
         supervisor->say(proto::PoolState::failed);
-        clock_.after(random_.between(1ms, 60ms), [supervisor] { supervisor->say(proto::PoolState::loading); });
+        clock_.after(random_.between(1ms, 60ms),
+                     [supervisor] { supervisor->say(proto::PoolState::loading); });
       }
       break;
     case 10: broker_.pause(random_.between(100us, 50ms)); break;
@@ -244,8 +247,10 @@ void World::completed(const client::Completion& completion, const std::string& c
       if (record.runs == 0) return fail(record.echo + " has a result but never ran");
       const auto ext = test::read_ext(outcome.ext.bytes());
       const bool has_metadata = ext.contains("queued_us") && ext.contains("worker");
-      if (has_metadata != ((record.call->flags & proto::kMetadata) != 0)) return fail(record.echo + ": metadata");
-      if (outcome.attachments.size() != record.call->attachments.size()) return fail(record.echo + ": attachments");
+      if (has_metadata != ((record.call->flags & proto::kMetadata) != 0))
+        return fail(record.echo + ": metadata");
+      if (outcome.attachments.size() != record.call->attachments.size())
+        return fail(record.echo + ": attachments");
       for (std::size_t i = 0; i < outcome.attachments.size(); ++i) {
         if (outcome.attachments[i].bytes() != record.call->attachments[i].bytes()) {
           return fail(record.echo + " got the attachments of another");
@@ -254,7 +259,8 @@ void World::completed(const client::Completion& completion, const std::string& c
       break;
     }
     case Status::app_error:
-      if (proto::ErrorValue error; proto::decode_error(outcome.value.bytes(), error) || error.message != record.echo) {
+      if (proto::ErrorValue error;
+          proto::decode_error(outcome.value.bytes(), error) || error.message != record.echo) {
         return fail(record.echo + " got the error of another");
       }
       break;
@@ -268,11 +274,14 @@ void World::completed(const client::Completion& completion, const std::string& c
       if (calm_ && where != "queued" && where != "client") return fail(record.echo + " found nobody");
       break;
     case Status::overloaded:
-      if (max_queued_ == 10'000 && max_queued_bytes_ == 1'000'000) return fail(record.echo + " was refused at no limit");
+      if (max_queued_ == 10'000 && max_queued_bytes_ == 1'000'000)
+        return fail(record.echo + " was refused at no limit");
       break;
     case Status::deadline_exceeded:
-      if (clock_.now() < record.deadline - 1us) return fail(record.echo + " was told that it is late before it was");
-      if (calm_ && clock_.now() > record.deadline + kGrace / 2) return fail("the broker did not say that " + record.echo + " was late");
+      if (clock_.now() < record.deadline - 1us)
+        return fail(record.echo + " was told that it is late before it was");
+      if (calm_ && clock_.now() > record.deadline + kGrace / 2)
+        return fail("the broker did not say that " + record.echo + " was late");
       break;
     case Status::cancelled:
       if (!record.cancelled) return fail(record.echo + " was cancelled by nobody");
@@ -281,7 +290,8 @@ void World::completed(const client::Completion& completion, const std::string& c
       if (worker_losses_[record.service] == 0) return fail(record.echo + " lost a worker that was not lost");
       break;
     case Status::broker_lost:
-      if (broker_stops_ + client_losses_[client] == 0) return fail(record.echo + " lost a broker that was not lost");
+      if (broker_stops_ + client_losses_[client] == 0)
+        return fail(record.echo + " lost a broker that was not lost");
       break;
     default: return fail(record.echo + " ended as " + word);
   }
@@ -291,7 +301,8 @@ void World::completed(const client::Completion& completion, const std::string& c
 
 bool World::all_done() const {
   return calls_.size() >= calls_to_make_ &&
-         std::all_of(calls_.begin(), calls_.end(), [](const CallRecord& record) { return record.outcomes > 0; });
+         std::all_of(calls_.begin(), calls_.end(),
+                     [](const CallRecord& record) { return record.outcomes > 0; });
 }
 
 std::string World::run() {

@@ -83,9 +83,9 @@ class BrokerHost {
   Time turn_at_ = Time::max();
   std::uint64_t turn_serial_ = 0;
   std::uint64_t arrivals_ = 0;
-  std::map<broker::PeerId, std::uint64_t> epochs_;        // of workers
-  std::map<std::uint64_t, Time> dying_until_;             // by epoch: those that are lost
-  std::map<std::uint64_t, Time> buried_;                  // by epoch: the turn that did it, or a later one
+  std::map<broker::PeerId, std::uint64_t> epochs_;  // of workers
+  std::map<std::uint64_t, Time> dying_until_;       // by epoch: those that are lost
+  std::map<std::uint64_t, Time> buried_;            // by epoch: the turn that did it, or a later one
   struct First {
     Time time;
     std::uint64_t arrival;
@@ -184,7 +184,10 @@ class Worker final : public Peer {
 
 class Supervisor final : public Peer {
  public:
-  Supervisor(World& world, std::string name, ServiceSpec service) : Peer(world, std::move(name), broker::Side::backend), service_(std::move(service)), state_(proto::PoolState::loading) {}
+  Supervisor(World& world, std::string name, ServiceSpec service)
+      : Peer(world, std::move(name), broker::Side::backend),
+        service_(std::move(service)),
+        state_(proto::PoolState::loading) {}
   void connected() override;
   void disconnected() override { epoch_ = 0; }
   void message(const broker::Message& message) override;
@@ -241,7 +244,8 @@ class World {
   void trace(const Parts&... parts) {
     if (trace_length_ == 0) return;
     std::ostringstream line;
-    line << "[" << std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_).count() << " us] ";
+    line << "[" << std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_).count()
+         << " us] ";
     (line << ... << parts);
     events_.push_back(line.str());
     if (events_.size() > trace_length_) events_.pop_front();

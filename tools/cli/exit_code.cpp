@@ -23,7 +23,8 @@ int report(const Error& error, bool verbose) {
   std::string text = error.what();
   const auto& details = error.details();
   const auto colon = text.find(": ");
-  if (!details.type.empty() && colon != std::string::npos && error.message().find(details.type) == std::string::npos) {
+  if (!details.type.empty() && colon != std::string::npos &&
+      error.message().find(details.type) == std::string::npos) {
     text.insert(colon + 2, details.type + ": ");
   }
   std::fprintf(stderr, "%s\n", text.c_str());
