@@ -265,6 +265,8 @@ TEST_CASE("callbacks get results and errors, in the order of the replies") {
   FakeBroker broker(echo);
   std::vector<int> got;
   std::promise<void> done;
+  std::promise<Status> failed;
+  std::promise<Status> refused;
   Client client{broker.endpoint()};
   for (int i = 0; i < 100; ++i) {
     client.async_call("a.b", i, [&](Result<int> r) {
@@ -275,10 +277,8 @@ TEST_CASE("callbacks get results and errors, in the order of the replies") {
   REQUIRE(done.get_future().wait_for(20s) == std::future_status::ready);
   for (int i = 0; i < 100; ++i) CHECK(got[static_cast<std::size_t>(i)] == i);
 
-  std::promise<Status> failed;
   client.async_call<std::string>("a.b", 1, [&](auto r) { failed.set_value(r.status()); });
   CHECK(failed.get_future().get() == Status::bad_request);
-  std::promise<Status> refused;
   client.async_call("no-method", [&](const Result<void>& r) { refused.set_value(r.status()); });
   CHECK(refused.get_future().get() == Status::bad_request);
 }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <utility>
 
 #include "proto/cursor.hpp"
@@ -167,17 +168,17 @@ void FakeBroker::fail(const FakeRequest& request, Status status, const proto::Er
 }
 
 void FakeBroker::run(const std::function<void(FakeBroker&)>& task) {
-  std::promise<void> done;
+  const auto done = std::make_shared<std::promise<void>>();
   {
     const std::lock_guard lock(mutex_);
-    tasks_.emplace_back([&](FakeBroker& broker) {
+    tasks_.emplace_back([&task, done](FakeBroker& broker) {
       task(broker);
-      done.set_value();
+      done->set_value();
     });
   }
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto put = write(wake_fd_, &one, sizeof one);
-  done.get_future().wait();
+  done->get_future().wait();
 }
 
 bool FakeBroker::wait_for(const std::function<bool()>& condition) {

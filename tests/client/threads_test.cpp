@@ -130,9 +130,9 @@ TEST_CASE("callbacks run on one thread, which is none of the callers'") {
 
 TEST_CASE("a slow callback does not delay a caller that waits") {
   FakeBroker broker(echo);
-  Client client{broker.endpoint()};
   std::promise<void> in_callback;
   std::promise<void> release;
+  Client client{broker.endpoint()};
   client.async_call("a.b", 1, [&](Result<int>) {
     in_callback.set_value();
     release.get_future().wait();
@@ -190,14 +190,14 @@ TEST_CASE("the destructor releases a thread that waits in a future") {
 
 TEST_CASE("a client may be destroyed by its own callback") {
   FakeBroker broker(echo);
-  std::promise<void> done;
+  const auto done = std::make_shared<std::promise<void>>();  // its thread outlives this test by a little
   auto client = std::make_unique<Client>(broker.endpoint());
   Client* raw = client.get();
-  raw->async_call("a.b", 1, [client = std::move(client), &done](Result<int>) mutable {
+  raw->async_call("a.b", 1, [client = std::move(client), done](Result<int>) mutable {
     client.reset();
-    done.set_value();
+    done->set_value();
   });
-  done.get_future().wait();
+  done->get_future().wait();
 }
 
 TEST_CASE("more calls than max_outstanding are refused as overloaded") {

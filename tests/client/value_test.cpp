@@ -89,9 +89,8 @@ TEST_CASE("bytes that are not one msgpack value are refused") {
 
 TEST_CASE("timestamps of all sizes and signs survive") {
   using Time = std::chrono::system_clock::time_point;
-  for (const auto time :
-       {Time{}, Time{1ns}, Time{-1ns}, Time{4'294'967'296s}, Time{17'179'869'184ms * 1000 - 1ns},
-        Time{-9'000'000'000s - 5ns}, Time{9'000'000'000s + 999'999'999ns}}) {
+  for (const auto time : {Time{}, Time{1ns}, Time{-1ns}, Time{4'294'967'296s}, Time{4'294'967'295s},
+                          Time{-9'000'000'000s - 5ns}, Time{9'000'000'000s + 999'999'999ns}}) {
     CHECK(Value::of(time).as<Time>() == time);
   }
   CHECK_THROWS_AS(Value::of(1).as<Time>(), Error);

@@ -11,7 +11,7 @@ using namespace samovar::sim;
 namespace {
 
 constexpr std::uint64_t kFirstSeed = 20'240'501;
-constexpr std::uint64_t kRuns = 2'000;
+constexpr std::uint64_t kRuns = 1'500;
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
