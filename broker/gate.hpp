@@ -42,6 +42,7 @@ class Gate {
   // Sends now what can be sent, and keeps the rest for retry_unsent(). A peer that is found gone becomes suspect.
   void send(Message&& message);
   void retry_unsent();
+  bool has_peers() const { return !peers_.empty(); }
   bool has_unsent() const { return !unsent_.empty(); }
 
   // Reads the monitor: who sat on a closed descriptor becomes suspect.

@@ -20,6 +20,10 @@ constexpr int kBatch = 256;
 // While a peer's queue is full, or a peer is suspect, the loop looks again this often.
 constexpr long kLookAgainMs = 2;
 
+// What a client's libzmq (with ZMQ_IMMEDIATE) has received and the client has not read is dropped when the connection
+// ends: so long it has for the last replies.
+constexpr auto kParting = 200ms;
+
 CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend) {
   CoreConfig config = options.core;
   for (const auto& endpoint : options.frontend) frontend.bind(endpoint);
@@ -123,8 +127,9 @@ void Server::flush(TimePoint now) {
 bool Server::finished(TimePoint now) {
   if (stop_signals_ > 1) return true;
   if (!core_.drained()) return false;
+  if (!part_at_) part_at_ = frontend_.has_peers() ? now + kParting : now;
   pools_.stop(now);
-  return pools_.all_gone();
+  return pools_.all_gone() && *part_at_ <= now;
 }
 
 long Server::wait_ms(TimePoint now) const {
@@ -132,7 +137,8 @@ long Server::wait_ms(TimePoint now) const {
       frontend_.has_unsent() || backend_.has_unsent() || frontend_.has_suspects() || backend_.has_suspects()
           ? kLookAgainMs
           : -1;
-  for (const auto& deadline : {core_.next_deadline(), pools_.next_deadline()}) {
+  const auto parting = part_at_ && *part_at_ > now ? part_at_ : std::nullopt;
+  for (const auto& deadline : {core_.next_deadline(), pools_.next_deadline(), parting}) {
     if (!deadline) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now).count();
     const long bounded = std::clamp<long>(left, 0, 60'000);

@@ -1,6 +1,7 @@
 // The core with sockets around it: one thread, one loop.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
@@ -45,8 +46,9 @@ class Server {
   NoteLog notes_;
   const int signals_;
   int stop_signals_ = 0;
-  std::uint64_t dropped_told_ = 0;  // of frontend_.dropped(): what the log knows
-  bool backend_empty_ = false;      // nothing was left to receive in this turn
+  std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
+  std::uint64_t dropped_told_ = 0;    // of frontend_.dropped(): what the log knows
+  bool backend_empty_ = false;        // nothing was left to receive in this turn
   bool frontend_empty_ = false;
 };
 

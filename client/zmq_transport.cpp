@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
@@ -10,7 +9,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <stdexcept>
 #include <utility>
 #include <zmq.hpp>
@@ -24,15 +22,6 @@ namespace {
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMaxMs = 500;
 constexpr const char* kMonitor = "inproc://samovar.monitor";  // each transport has a context of its own
-
-// libzmq draws the jitter of its reconnects from rand(), which starts with the same number in every process.
-void seed_rand_once() {
-  static std::once_flag seeded;
-  std::call_once(seeded, [] {
-    unsigned seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) == sizeof seed) srand(seed);
-  });
-}
 
 int milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(time.count());
@@ -216,7 +205,6 @@ bool has_port(std::string_view endpoint) {
 std::unique_ptr<Transport> make_zmq_transport(const std::string& endpoint) {
   const bool known = (endpoint.starts_with("tcp://") && has_port(endpoint)) || endpoint.starts_with("ipc://");
   try {
-    seed_rand_once();
     if (known) return std::make_unique<ZmqTransport>(endpoint);
   } catch (const zmq::error_t& error) {
     if (error.num() != EINVAL && error.num() != ENAMETOOLONG && error.num() != ENODEV) {

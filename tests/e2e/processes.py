@@ -7,15 +7,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import zmq
 
 from e2e.raw import CAP_S, Client, Supervisor, Worker
-
-T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = Path(__file__).resolve().parent / "apps"
@@ -25,7 +23,7 @@ SAMOVAR = BIN / "samovar"
 SAMOVAR_WORKER = Path(sys.executable).parent / "samovar-worker"
 
 
-def wait_until(condition: Callable[[], T], what: str, cap: float = CAP_S) -> T:
+def wait_until(condition: Callable[[], Any], what: str, cap: float = CAP_S) -> Any:
     """Returns the condition's first true value; fails when there is none within `cap` seconds."""
     end = time.monotonic() + cap
     while not (value := condition()):
@@ -168,18 +166,22 @@ class Broker(Program):
         methods = {each["name"]: each for each in self.service(service).get("methods", [])}
         return int(methods[name]["outcomes"]["ok"])
 
-    def wait_for_counter(self, name: str, least: int) -> int:
-        return wait_until(
-            lambda: (count := self.counter(name)) >= least and count or 0,
-            f"counter {name} never reached {least}",
+    def wait_for_queued(self, service: str, count: int) -> None:
+        wait_until(
+            lambda: self.service(service).get("queued") == count, f"there were never {count} queued"
         )
+
+    def wait_for_counter(self, name: str, least: int) -> int:
+        wait_until(lambda: self.counter(name) >= least, f"counter {name} never reached {least}")
+        return self.counter(name)
 
     def wait_for_workers(self, service: str, count: int) -> list[dict[str, Any]]:
         """Waits until so many workers are ready; returns what status says of them."""
-        return wait_until(
-            lambda: (found := self.ready_workers(service)) and len(found) == count and found or [],
+        wait_until(
+            lambda: len(self.ready_workers(service)) == count,
             f"there were never {count} ready workers of {service}",
         )
+        return self.ready_workers(service)
 
     def ready_workers(self, service: str) -> list[dict[str, Any]]:
         workers = self.service(service).get("workers", [])
@@ -295,5 +297,5 @@ def _belongs_to_an_endpoint(path: Path) -> bool:
     return path.is_socket() or path.suffix == ".lock"
 
 
-def shared_memory() -> Iterable[str]:
+def shared_memory() -> set[str]:
     return {name for name in os.listdir("/dev/shm") if "samovar" in name}

@@ -29,7 +29,8 @@ IDEMPOTENT, METADATA = 1, 2
 
 
 def pack(message: Any) -> bytes:
-    return msgpack.packb(message, use_bin_type=True, datetime=True)
+    packed: bytes = msgpack.packb(message, use_bin_type=True, datetime=True)
+    return packed
 
 
 def unpack(frame: bytes) -> Any:

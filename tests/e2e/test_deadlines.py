@@ -90,7 +90,7 @@ def test_the_requests_of_a_client_that_leaves_are_not_run(
     held = client.begin("kitchen.hold", "held", str(gate))
     scene.wait_for_note("held")
     leaver.begin_many("kitchen.record", 200, "of the leaver")
-    wait_until(lambda: broker.service("kitchen")["queued"] == 200, "they were not queued")
+    broker.wait_for_queued("kitchen", 200)
     leaver.close()
     broker.wait_for_counter("client_gone", 200)
     gate.touch()

@@ -83,7 +83,7 @@ def test_a_broker_that_is_asked_to_stop_finishes_what_runs(
     running = client.begin("kitchen.hold", "held", str(gate))
     scene.wait_for_note("held")
     queued = client.begin_many("kitchen.record", 50, "queued")
-    wait_until(lambda: broker.service("kitchen")["queued"] == 50, "they were not queued")
+    broker.wait_for_queued("kitchen", 50)
     broker.signal(number)
     for outcome in client.finish_all(queued):
         assert outcome.word == "unavailable"
@@ -136,9 +136,7 @@ def test_a_second_signal_ends_a_pool_at_once(scene: Scene, pool: Program, client
     pool.signal(signal.SIGTERM)
     assert pool.exit_code() == 1
     assert time.monotonic() - asked_at < 3.0
-    outcome = client.finish(call)
-    assert outcome.word == "worker_lost"
-    assert "SIGTERM came twice" in outcome.message
+    assert client.finish(call).word == "worker_lost"
 
 
 def is_pending(pid: int, number: signal.Signals) -> bool:

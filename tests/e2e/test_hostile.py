@@ -24,6 +24,7 @@ from e2e.raw import (
     REPLY,
     REQUEST,
     Client,
+    Peer,
     pack,
 )
 
@@ -80,9 +81,9 @@ def test_peers_that_choose_their_routing_ids_do_not_abort_the_broker(
         b"twice",
         b"twice",
     ]
-    peers = []
+    peers: list[Peer] = []
     for claim in claims:
-        peer = Client(
+        peer: Peer = Client(
             scene.context,
             endpoint,
             say_hello=False,

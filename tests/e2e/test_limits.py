@@ -93,9 +93,9 @@ def test_a_client_that_floods_does_not_starve_one_with_a_single_call(
     held = flooding.begin("kitchen.hold", "held", str(gate))
     scene.wait_for_note("held")
     flood = flooding.begin_many("kitchen.tick", 100_000, timeout=80)
-    wait_until(lambda: broker.service("kitchen")["queued"] == 100_000, "they were not queued")
+    broker.wait_for_queued("kitchen", 100_000)
     call = light.begin("kitchen.tick")
-    wait_until(lambda: broker.service("kitchen")["queued"] == 100_001, "it was not queued")
+    broker.wait_for_queued("kitchen", 100_001)
     gate.touch()
     served_as = light.finish(call).value
     print(f"the light client's call was number {served_as - 1}")
@@ -104,7 +104,7 @@ def test_a_client_that_floods_does_not_starve_one_with_a_single_call(
 
 
 def test_urgent_calls_overtake_and_bulk_calls_wait(
-    scene: Scene, pool: Program, client: Client
+    scene: Scene, broker: Broker, pool: Program, client: Client
 ) -> None:
     gate = scene.path("gate")
     held = client.begin("kitchen.hold", "held", str(gate))
@@ -113,6 +113,7 @@ def test_urgent_calls_overtake_and_bulk_calls_wait(
         client.begin("kitchen.record", text, ext={"priority": priority})
         for text, priority in (("bulk", 2), ("normal", 1), ("urgent", 0))
     ]
+    broker.wait_for_queued("kitchen", 3)
     gate.touch()
     assert words(client.finish_all([held, *calls])) == {"ok"}
     assert scene.notes() == ["held", "urgent", "normal", "bulk"]

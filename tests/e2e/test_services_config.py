@@ -149,7 +149,7 @@ def test_a_killed_supervisor_is_started_again_and_queued_calls_wait_for_it(scene
     held = client.begin("kitchen.hold", "held", str(scene.path("never")))
     scene.wait_for_note("held")
     queued = [client.begin("kitchen.record", "queued") for _ in range(20)]
-    wait_until(lambda: broker.service("kitchen")["queued"] == 20, "they were not queued")
+    broker.wait_for_queued("kitchen", 20)
     os.kill(supervisor, signal.SIGKILL)
     assert client.finish(held).word == "worker_lost"
     outcomes = client.finish_all(queued)

@@ -3,34 +3,53 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from e2e.processes import Broker, Program, Scene, is_running, wait_until
-from e2e.raw import IDEMPOTENT, PROBE, Client, now_us, words
+from e2e.raw import IDEMPOTENT, PROBE, Client, Outcome, now_us, words
 
 AT_ONCE_S = 1.0  # milliseconds on an idle machine; a deadline would take much longer
+
+
+def lost_with_reason(lose: Callable[[], Outcome]) -> Outcome:
+    """Loses workers until one's obituary has come in time: on a busy machine its 20 ms may be too short."""
+    for _ in range(5):
+        outcome = lose()
+        assert outcome.word == "worker_lost"
+        if {"signal", "exit_code"} & set(outcome.value):
+            return outcome
+        print(f"no obituary came in time: {outcome.message}")
+    raise AssertionError("no obituary came in time")
 
 
 def test_kill_9_in_mid_call_is_heard_at_once_with_the_reason(
     scene: Scene, broker: Broker, pool: Program, client: Client
 ) -> None:
-    pid = client.ok("kitchen.pid")
-    call = client.begin("kitchen.last_words", str(scene.path("never")))
-    scene.wait_for_note("spoken")
-    killed_at = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    outcome = client.finish(call)
-    elapsed = time.monotonic() - killed_at
-    print(f"worker_lost {elapsed * 1000:.1f} ms after kill -9")
-    assert outcome.word == "worker_lost"
+    pid = 0
+
+    def lose() -> Outcome:
+        nonlocal pid
+        scene.ledger.unlink(missing_ok=True)
+        pid = client.ok("kitchen.pid")
+        call = client.begin("kitchen.last_words", str(scene.path("never")))
+        scene.wait_for_note("spoken")
+        killed_at = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        outcome = client.finish(call)
+        elapsed = time.monotonic() - killed_at
+        print(f"worker_lost {elapsed * 1000:.1f} ms after kill -9")
+        assert elapsed < AT_ONCE_S
+        return outcome
+
+    outcome = lost_with_reason(lose)
     assert (outcome.value["pid"], outcome.value["signal"]) == (pid, signal.SIGKILL)
     assert "SIGKILL" in outcome.message
     assert outcome.value["stderr"].splitlines()[-1] == "word 29"
-    assert elapsed < AT_ONCE_S
     assert client.ok("kitchen.pid") != pid
-    assert broker.counter("workers_lost") == 1
+    assert broker.counter("workers_lost") >= 1
 
 
 def test_kill_9_of_a_worker_whose_handler_has_forked_is_heard_at_once(
@@ -69,8 +88,7 @@ def test_kill_9_of_a_worker_whose_handler_has_forked_is_heard_at_once(
 def test_a_handler_that_ends_its_process_is_worker_lost(
     pool: Program, client: Client, how: str, key: str, value: int
 ) -> None:
-    outcome = client.call("kitchen.die", how)
-    assert outcome.word == "worker_lost"
+    outcome = lost_with_reason(lambda: client.call("kitchen.die", how))
     assert outcome.value[key] == value
     assert "last words" in outcome.value["stderr"]
     assert client.ok("kitchen.add", 1) == 2
@@ -245,8 +263,7 @@ def test_a_call_beyond_the_hard_timeout_is_killed_with_that_reason(
     scene: Scene, broker: Broker, client: Client
 ) -> None:
     scene.pool(broker.backend, "kitchen:service", 1, "--hard-timeout", "0.5")
-    outcome = client.call("kitchen.hold_the_gil", 30.0, timeout=25)
-    assert outcome.word == "worker_lost"
+    outcome = lost_with_reason(lambda: client.call("kitchen.hold_the_gil", 30.0, timeout=25))
     assert "--hard-timeout" in outcome.message
     assert client.ok("kitchen.add", 1) == 2
 
