@@ -43,6 +43,9 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+_CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE)
+
+
 class Program:
     """One started process, which leads a process group. What it writes goes to a file."""
 
@@ -288,6 +291,10 @@ class Scene:
         finally:
             for pid in self.processes():
                 os.kill(pid, signal.SIGKILL)
+        for program in self.programs:
+            assert program.process.returncode not in _CRASHES, f"{program.name} crashed"
+            assert not program.lines("Sanitizer"), f"{program.name} has a defect"
+            assert not program.lines("runtime error:"), f"{program.name} has undefined behaviour"
         if not any(program.process.returncode == -signal.SIGKILL for program in self.programs):
             left = [path.name for path in self.directory.iterdir() if _belongs_to_an_endpoint(path)]
             assert not left, f"files were left behind: {left}"

@@ -290,8 +290,7 @@ class Worker {
     std::vector<std::string> words{"/usr/bin/python3", LAYOUTS_WORKER,         "--endpoint", endpoint,
                                    "--layout",         std::to_string(layout), "--style",    style};
     std::vector<char*> arguments;
-    for (auto& word : words)
-      arguments.push_back(word.data());
+    for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     if (posix_spawn(&pid_, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0) {
       throw std::runtime_error("cannot start the worker");
@@ -343,8 +342,7 @@ class Client {
       : socket_(socket), layout_(layout), load_(load) {}
 
   void fill() {
-    while (sent_ - received_ < load_.outstanding)
-      send_bundle();
+    while (sent_ - received_ < load_.outstanding) send_bundle();
   }
 
   // Answers every reply with a new bundle, so that the number outstanding stays.
@@ -359,8 +357,7 @@ class Client {
   }
 
   void finish() {
-    while (received_ < sent_)
-      receive_bundle();
+    while (received_ < sent_) receive_bundle();
   }
 
  private:
@@ -455,8 +452,7 @@ void report_parsing(int repeats) {
     for (const auto& layout : {kLayouts[0], kLayouts[1]}) {
       const auto frames = layout.encode(1'000'000, count);
       std::vector<double> figures;
-      for (int i = 0; i < repeats; ++i)
-        figures.push_back(parse_us_per_call(frames, count, Seconds(0.1)));
+      for (int i = 0; i < repeats; ++i) figures.push_back(parse_us_per_call(frames, count, Seconds(0.1)));
       std::printf(" layout %d, bundle of %u: %s;", layout.number, count, summary(figures, 1, 3).c_str());
     }
   }
@@ -485,8 +481,7 @@ int run(int repeats, double seconds) {
   std::vector<Cell> cells;
   for (const auto& load : kLoads) {
     for (const char* style : kStyles) {
-      for (const auto& layout : kLayouts)
-        cells.push_back({&layout, load, style});
+      for (const auto& layout : kLayouts) cells.push_back({&layout, load, style});
     }
   }
   {
@@ -510,13 +505,11 @@ int run(int repeats, double seconds) {
     if (!receive(socket, greeting, zmq::recv_flags::none)) throw std::runtime_error("no forwarder");
 
     std::vector<Cell*> order;
-    for (auto& cell : cells)
-      order.push_back(&cell);
+    for (auto& cell : cells) order.push_back(&cell);
     std::mt19937 random(1);
     for (int i = 0; i < repeats; ++i) {
       std::ranges::shuffle(order, random);
-      for (auto* cell : order)
-        measure(*cell, socket, back, Seconds(seconds));
+      for (auto* cell : order) measure(*cell, socket, back, Seconds(seconds));
       std::fprintf(stderr, "repeat %d of %d\n", i + 1, repeats);
     }
   }
