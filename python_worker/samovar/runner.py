@@ -27,6 +27,9 @@ _LINGER_MS = 5000
 # The loop looks around this often even if nothing wakes it: a handler may have replaced the wake-up
 # descriptor of signals (asyncio does).
 _LONGEST_WAIT_S = 1.0
+# A connection that breaks is not replaced sooner (Connection's reconnect interval): until then what is sent
+# cannot reach another broker than the one that it is for.
+_SAME_CONNECTION_S = 0.01
 _LISTS = frozenset({list})
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -71,6 +74,7 @@ class Worker:
         self._executor = Executor(
             service, options.service_name, board, self._send, options.hide_tracebacks
         )
+        self._monitor_read_at = 0.0
         self._same_clock = False
         self._stop_requested = False
         self._draining = False
@@ -137,7 +141,7 @@ class Worker:
         now = time.monotonic()
         for source, _ in ready:
             if source is self._connection.monitor:
-                self._changed(self._connection.read_monitor(now))
+                self._read_monitor(now)
             elif source == self._wakeup_read:
                 os.read(self._wakeup_read, 4096)
         self._connection.tick(now)
@@ -174,7 +178,7 @@ class Worker:
     def _look_closely(self, frame: bytes, attachments: list[bytes]) -> Message | None:
         """The REQUEST, checked item by item; or None after any other message was handled."""
         now = time.monotonic()
-        self._changed(self._connection.read_monitor(now))
+        self._read_monitor(now)
         try:
             return decode_requests(frame, len(attachments))
         except WireError as error:
@@ -231,7 +235,7 @@ class Worker:
     def _drain(self) -> None:
         """The stop was requested: tell the broker; without a session there is nothing to finish."""
         self._draining = True
-        self._changed(self._connection.read_monitor(time.monotonic()))
+        self._read_monitor(time.monotonic())
         if self._connection.epoch == 0:
             self._done = True
         else:
@@ -243,12 +247,19 @@ class Worker:
             self._end_forked_child()
         connection = self._connection
         epoch = connection.epoch
+        now = time.monotonic()
+        if now - self._monitor_read_at > _SAME_CONNECTION_S:
+            self._read_monitor(now)
         while epoch and epoch == connection.epoch and not connection.try_send(frames):
             zmq.zmq_poll(
                 [(connection.socket, zmq.POLLOUT), (connection.monitor, zmq.POLLIN)],
                 int(_LONGEST_WAIT_S * 1000),
             )
-            self._changed(connection.read_monitor(time.monotonic()))
+            self._read_monitor(time.monotonic())
+
+    def _read_monitor(self, now: float) -> None:
+        self._monitor_read_at = now
+        self._changed(self._connection.read_monitor(now))
 
     def _after_fork_in_child(self) -> None:
         """A handler forked: the child is not this worker. Signals end it, and it must not reply."""

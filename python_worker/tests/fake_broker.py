@@ -61,6 +61,7 @@ class FakeBroker:
         self.replies: dict[int, Reply] = {}
         self.hellos = 0
         self.messages = 0
+        self.stale = 0  # messages of another epoch
         self._ids = itertools.count(1)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.bind()
@@ -71,11 +72,15 @@ class FakeBroker:
         self.socket = self._context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self.connections = 0
         self.socket.bind(self.endpoint)
         self.peers.clear()
 
     def unbind(self) -> None:
         """As if the broker's process had ended."""
+        self.socket.disable_monitor()
+        self._monitor.close(linger=0)
         self.socket.close(linger=0)
 
     def close(self) -> None:
@@ -84,6 +89,13 @@ class FakeBroker:
         self._context.term()
 
     # --- receiving -------------------------------------------------------------------------------------
+
+    def wait_for_connections(self, count: int) -> None:
+        """Waits until so many peers have connected since bind(), whether or not they have said anything."""
+        while self.connections < count:
+            assert self._monitor.poll(int(CAP_S * 1000)), f"waited in vain for {count} connections"
+            self._monitor.recv_multipart()
+            self.connections += 1
 
     def wait(self, condition: Callable[[], Any], what: str, cap: float = CAP_S) -> Any:
         """Handles messages until `condition` holds, and returns what it returned."""
@@ -111,6 +123,7 @@ class FakeBroker:
             return
         peer = self.peers.get(identity)
         if peer is None or peer.epoch != epoch:
+            self.stale += 1
             self.register_again(identity)
         elif kind == wire.READY:
             assert peer.ready is None, "READY came twice in one session"

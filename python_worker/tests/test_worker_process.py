@@ -288,6 +288,23 @@ def test_a_worker_registers_anew_with_a_new_broker(broker, pool):
     assert reply.value == "x"
 
 
+def test_a_worker_that_was_busy_while_its_broker_was_replaced_sends_no_stale_reply(
+    broker, pool, tmp_path
+):
+    worker = broker.worker()
+    gate = tmp_path / "gate"
+    noted = tmp_path / "noted"
+    broker.dispatch(worker, broker.item("desk.wait_for_file", str(gate), str(noted)))
+    broker.wait(noted.exists, "the handler")
+    broker.unbind()
+    broker.bind()
+    broker.wait_for_connections(2)  # the supervisor's and, while its handler runs, the worker's
+    gate.touch()
+    again = broker.worker()
+    assert again.epoch != worker.epoch
+    assert broker.stale == 0
+
+
 def test_a_malformed_bundle_makes_a_new_session_so_that_its_requests_end(broker, pool):
     worker = broker.worker()
     broker.send(worker.identity, [1, wire.REQUEST, worker.epoch, 0, 1, 2, 3])

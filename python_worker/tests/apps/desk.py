@@ -78,8 +78,10 @@ def nap(seconds: float) -> float:
 
 
 @service.method
-def wait_for_file(path: str) -> str:
-    """Returns when the file is there."""
+def wait_for_file(path: str, noted: str = "") -> str:
+    """Returns when the file is there; first makes the file `noted`, if it is asked to."""
+    if noted:
+        open(noted, "x").close()
     while not os.path.exists(path):
         time.sleep(0.005)
     return path
