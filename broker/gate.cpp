@@ -71,6 +71,9 @@ constexpr int kSendQueue = 64;
 // libzmq bounds what waits in a socket for one peer by messages only: large ones are held back here.
 constexpr std::size_t kMaxHeldBytes = 64u << 20;
 
+// A suspect is asked again after this long.
+constexpr auto kProbeEvery = std::chrono::milliseconds(1);
+
 std::string monitor_name(Side side) {
   return side == Side::frontend ? "inproc://frontend.monitor" : "inproc://backend.monitor";
 }
@@ -181,16 +184,20 @@ void Gate::send(Message&& message) {
   switch (try_send(peer, message)) {
     case Sent::yes: break;
     case Sent::full: keep_unsent(id, peer, std::move(message)); break;
-    case Sent::gone: suspect(id, Clock::now()); break;
+    case Sent::gone:
+      dropped_ += message.replies;
+      suspect(id, Clock::now());
+      break;
   }
 }
 
 // What a worker has not read yet is bounded by its credit; what a client does not read is not, so beyond a limit its
 // replies are dropped.
 void Gate::keep_unsent(PeerId id, Peer& peer, Message&& message) {
+  if (message.is_complaint) return;
   const std::size_t bytes = size_of(message);
   if (side_ == Side::frontend && peer.unsent_bytes + bytes > limits::kMaxUnsentBytes) {
-    dropped_ += 1;
+    dropped_ += message.replies;
     return;
   }
   if (peer.unsent.empty()) unsent_.push_back(raw(id));
@@ -210,6 +217,7 @@ void Gate::retry_unsent() {
         case Sent::full: return false;
         case Sent::gone:
           suspect(static_cast<PeerId>(id), Clock::now());
+          for (const Message& message : peer.unsent) dropped_ += message.replies;
           peer.unsent.clear();
           peer.unsent_bytes = 0;
           return true;
@@ -243,11 +251,14 @@ void Gate::read_monitor(TimePoint now) {
 
 std::vector<PeerId> Gate::find_lost(TimePoint now) {
   std::vector<PeerId> lost;
+  if (now - probed_at_ < kProbeEvery) return lost;
+  probed_at_ = now;
   std::erase_if(suspects_, [&](const auto& entry) {
     const auto& [id, until] = entry;
     const auto at = peers_.find(id);
     if (at == peers_.end()) return true;
-    Message probe{side_, static_cast<PeerId>(id), proto::encode_bare(proto::Kind::probe, 0), {}};
+    Message probe;
+    probe.frame = proto::encode_bare(proto::Kind::probe, 0);
     if (try_send(at->second, probe) == Sent::gone) {
       lost.push_back(static_cast<PeerId>(id));
       return true;
@@ -259,6 +270,7 @@ std::vector<PeerId> Gate::find_lost(TimePoint now) {
 
 void Gate::forget(PeerId peer) {
   const auto at = peers_.find(raw(peer));
+  for (const Message& message : at->second.unsent) dropped_ += message.replies;
   by_routing_id_.erase(at->second.routing_id);
   const auto [from, to] = by_descriptor_.equal_range(at->second.descriptor);
   for (auto entry = from; entry != to; ++entry) {

@@ -55,6 +55,7 @@ class Gate {
 
   zmq::socket_ref socket() { return socket_; }
   zmq::socket_ref monitor() { return monitor_; }
+  // Replies that did not leave, since the beginning.
   std::uint64_t dropped() const { return dropped_; }
 
  private:
@@ -83,8 +84,9 @@ class Gate {
   std::unordered_map<std::uint64_t, Peer> peers_;
   std::unordered_multimap<int, PeerId> by_descriptor_;
   std::unordered_map<std::uint64_t, TimePoint> suspects_;  // until when
+  TimePoint probed_at_{};
   std::vector<std::uint64_t> unsent_;                      // peers with messages that wait
-  std::uint64_t dropped_ = 0;                              // messages for peers that do not read
+  std::uint64_t dropped_ = 0;
 };
 
 }  // namespace samovar::broker

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 
 #include "broker/host.hpp"
 
@@ -33,6 +34,7 @@ CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend)
   config.clock = clock_name();
   config.instance = random_instance();
   config.broker_id = random_id();
+  config.pid = static_cast<std::uint64_t>(::getpid());
   return config;
 }
 
@@ -116,11 +118,11 @@ void Server::flush(TimePoint now) {
   }
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
   if (const auto dropped = frontend_.dropped(); dropped > dropped_told_) {
-    notes_.write(
-        {Note::Level::warning, "dropped replies",
-         std::to_string(dropped - dropped_told_) + " replies dropped for a client that does not read them"},
-        now);
-    dropped_told_ = dropped;
+    const auto count = dropped - std::exchange(dropped_told_, dropped);
+    core_.handle(event::RepliesDropped{count}, now);
+    notes_.write({Note::Level::warning, "dropped replies",
+                  std::to_string(count) + " replies dropped: their client does not read, or has gone"},
+                 now);
   }
 }
 

@@ -54,13 +54,21 @@ inline constexpr std::size_t kMaxErrorText = std::size_t{16} * 1024;
 inline constexpr auto kHeartbeatInterval = 2s;
 inline constexpr auto kHeartbeatTimeout = 15s;
 
-// How long a worker that is lost waits for the other of its two signs (broken connection, obituary), so that
-// worker_lost can say why.
-inline constexpr auto kObituaryWait = 20ms;
+// How long the requests of a worker whose connection broke wait for its obituary, which says why, and what it never
+// began. It takes a few milliseconds, on a machine that is busy some tens.
+inline constexpr auto kObituaryWait = 100ms;
+
+// How long a worker whose obituary came may keep its connection, for the last replies in it: a child that it forked
+// may keep it open for ever.
+inline constexpr auto kLastReplies = 20ms;
 
 // How long a peer stays suspect after its descriptor was seen to close: the monitor's event may come before the
 // pipe's end.
 inline constexpr auto kSuspectFor = 100ms;
+
+// Answers to the malformed or stale messages of one peer, and the time for which that is counted.
+inline constexpr std::uint32_t kMaxComplaints = 10;
+inline constexpr auto kComplaintsPer = 100ms;
 
 // --- deadlines ------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ namespace samovar::broker {
 struct CoreConfig {
   std::string software = "samovard";
   std::string broker_id;               // of this run; shown in HELLO and in status
+  std::uint64_t pid = 0;               // for status only
   std::string clock;                   // names the monotonic clock that `now` comes from
   std::uint32_t instance = 1;          // 1 to 2^20, drawn anew for each run: the upper part of every epoch
   std::vector<std::string> endpoints;  // for status only
@@ -23,6 +24,7 @@ struct CoreConfig {
   Duration no_worker_grace = limits::kNoWorkerGrace;
   Duration drain_grace = limits::kDrainGrace;
   Duration obituary_wait = limits::kObituaryWait;
+  Duration last_replies = limits::kLastReplies;
 
   std::size_t max_body = limits::kDefaultMaxBody;
   std::size_t max_queued = limits::kMaxQueued;

@@ -46,10 +46,11 @@ void Core::handle(const event::Hello& event, TimePoint now) {
     return refuse(event.side, event.peer,
                   event.side == Side::frontend
                       ? "this is the frontend, for clients: connect workers to a backend endpoint"
-                      : "this is the backend, for workers: connect clients to a frontend endpoint");
+                      : "this is the backend, for workers: connect clients to a frontend endpoint",
+                  now);
   }
   if (clients_.size() + workers_.size() + supervisors_.size() >= limits::kMaxPeers) {
-    return refuse(event.side, event.peer, "this broker has as many peers as it takes");
+    return refuse(event.side, event.peer, "this broker has as many peers as it takes", now);
   }
 
   const Epoch epoch = next_epoch();
@@ -65,7 +66,7 @@ void Core::handle(const event::Hello& event, TimePoint now) {
     }
     case proto::Role::worker: {
       if (workers_.size() >= limits::kMaxWorkers) {
-        return refuse(event.side, event.peer, "this broker has as many workers as it takes");
+        return refuse(event.side, event.peer, "this broker has as many workers as it takes", now);
       }
       auto worker = std::make_unique<Worker>();
       worker->peer = event.peer;
@@ -97,50 +98,60 @@ void Core::handle(const event::Hello& event, TimePoint now) {
   reply.default_timeout_us = to_us(config_.default_timeout);
   reply.max_timeout_us = to_us(config_.max_timeout);
   outbox_.control(event.side, event.peer, proto::encode(raw(epoch), reply));
+  if (draining_ && hello.role == proto::Role::client) say_drain(event.peer, epoch);
 }
 
-bool Core::check_epoch(Side side, PeerId peer, Epoch epoch, const Epoch* actual) {
+bool Core::check_epoch(Side side, PeerId peer, Epoch epoch, const Epoch* actual, TimePoint now) {
   if (actual && *actual == epoch) return true;
   if (!actual && side == Side::backend && (find_in(workers_, peer) || find_in(supervisors_, peer))) {
-    refuse(side, peer, "a message that a peer of this role does not send");
+    refuse(side, peer, "a message that a peer of this role does not send", now);
     return false;
   }
   counters_.stale_epochs += 1;
   const char* reason = actual ? "this connection has another epoch" : "this connection has not said HELLO";
-  outbox_.control(side, peer, proto::encode(proto::Kind::register_again, 0, proto::Notice{reason}));
+  complain(side, peer, proto::encode(proto::Kind::register_again, 0, proto::Notice{reason}), now);
   return false;
 }
 
-bool Core::has_epoch(Side side, PeerId peer, Epoch epoch) {
-  return side == Side::frontend ? client_of(peer, epoch) != nullptr : worker_of(peer, epoch) != nullptr;
+bool Core::has_epoch(Side side, PeerId peer, Epoch epoch, TimePoint now) {
+  return side == Side::frontend ? client_of(peer, epoch, now) != nullptr
+                                : worker_of(peer, epoch, now) != nullptr;
 }
 
-Client* Core::client_of(PeerId peer, Epoch epoch) {
-  Client* client = find_in(clients_, peer);
-  return check_epoch(Side::frontend, peer, epoch, client ? &client->epoch : nullptr) ? client : nullptr;
+Client* Core::client_of(PeerId peer, Epoch epoch, TimePoint now) {
+  Client* found = find_in(clients_, peer);
+  return check_epoch(Side::frontend, peer, epoch, found ? &found->epoch : nullptr, now) ? found : nullptr;
 }
 
-Worker* Core::worker_of(PeerId peer, Epoch epoch) {
-  Worker* worker = find_in(workers_, peer);
-  return check_epoch(Side::backend, peer, epoch, worker ? &worker->epoch : nullptr) ? worker : nullptr;
+Worker* Core::worker_of(PeerId peer, Epoch epoch, TimePoint now) {
+  Worker* found = find_in(workers_, peer);
+  return check_epoch(Side::backend, peer, epoch, found ? &found->epoch : nullptr, now) ? found : nullptr;
 }
 
-Supervisor* Core::supervisor_of(PeerId peer, Epoch epoch) {
-  Supervisor* supervisor = find_in(supervisors_, peer);
-  return check_epoch(Side::backend, peer, epoch, supervisor ? &supervisor->epoch : nullptr) ? supervisor
-                                                                                            : nullptr;
+Supervisor* Core::supervisor_of(PeerId peer, Epoch epoch, TimePoint now) {
+  Supervisor* found = find_in(supervisors_, peer);
+  return check_epoch(Side::backend, peer, epoch, found ? &found->epoch : nullptr, now) ? found : nullptr;
 }
 
-void Core::refuse(Side side, PeerId peer, std::string why) {
+// An answer to a message that was dropped. A peer that sends nothing else gets only some.
+void Core::complain(Side side, PeerId peer, std::string frame, TimePoint now) {
+  if (now - complaints_since_ >= limits::kComplaintsPer) {
+    complaints_since_ = now;
+    complaints_.clear();
+  }
+  if (++complaints_[raw(peer)] <= limits::kMaxComplaints) outbox_.complaint(side, peer, std::move(frame));
+}
+
+void Core::refuse(Side side, PeerId peer, std::string why, TimePoint now) {
   counters_.protocol_errors += 1;
   outbox_.note(Note::Level::warning, "protocol_error",
                std::string("protocol_error from ") + (side == Side::frontend ? "frontend" : "backend") +
                    " peer " + std::to_string(raw(peer)) + ": " + why);
-  outbox_.control(side, peer, proto::encode(0, proto::ProtocolError{std::move(why), {}, {}}));
+  complain(side, peer, proto::encode(0, proto::ProtocolError{std::move(why), {}, {}}), now);
 }
 
-void Core::handle(const event::Malformed& event, TimePoint) {
-  if (!event.got_version) return refuse(event.side, event.peer, event.why);
+void Core::handle(const event::Malformed& event, TimePoint now) {
+  if (!event.got_version) return refuse(event.side, event.peer, event.why, now);
   counters_.protocol_errors += 1;
   const std::string got = std::to_string(*event.got_version);
   outbox_.note(Note::Level::warning, "protocol_error", "a peer speaks version " + got + " of the protocol");
@@ -149,7 +160,7 @@ void Core::handle(const event::Malformed& event, TimePoint) {
                   std::to_string(proto::kVersion);
   error.got = event.got_version;
   error.speaks = {proto::kVersion};
-  outbox_.control(event.side, event.peer, proto::encode(0, error));
+  complain(event.side, event.peer, proto::encode(0, error), now);
 }
 
 void Core::handle(const event::PeerLost& event, TimePoint now) {
@@ -169,6 +180,12 @@ void Core::forget_peer(PeerId peer, TimePoint now) {
   if (Supervisor* supervisor = find_in(supervisors_, peer)) {
     update_pool(*supervisor, std::nullopt, now);
     supervisors_.erase(raw(peer));
+    // Its workers that died have nobody left who could say why.
+    std::vector<Worker*> mourned;
+    for (const auto& [id, worker] : workers_) {
+      if (worker->state == Worker::State::dying && !supervised(*worker)) mourned.push_back(worker.get());
+    }
+    for (Worker* worker : mourned) dying(*worker, now);
   }
 }
 
@@ -241,8 +258,13 @@ void Core::service_deserted(Service& service, TimePoint now) {
 void Core::handle(const event::PoolFailed& event, TimePoint now) {
   Service* service = find_service(event.service);
   if (!service) return;
-  service->failed = event.why;
+  // A supervisor knows better why than whoever saw it end.
+  if (event.why.empty() || service->failed.empty()) service->failed = event.why;
   service_changed(*service, now);
+}
+
+void Core::handle(const event::RepliesDropped& event, TimePoint) {
+  counters_.replies_dropped += event.count;
 }
 
 // --- time ----------------------------------------------------------------------------------------------
@@ -269,15 +291,16 @@ void Core::tick(TimePoint now) {
   }
 }
 
+void Core::say_drain(PeerId client, Epoch epoch) {
+  const proto::Notice notice{"the broker is going away"};
+  outbox_.control(Side::frontend, client, proto::encode(proto::Kind::drain, raw(epoch), notice));
+}
+
 void Core::handle(const event::Shutdown&, TimePoint now) {
   if (draining_) return;
   draining_ = true;
   timers_.set(drain_timer_, now + config_.drain_grace);
-  const proto::Notice notice{"the broker is going away"};
-  for (const auto& [peer, client] : clients_) {
-    outbox_.control(Side::frontend, client->peer,
-                    proto::encode(proto::Kind::drain, raw(client->epoch), notice));
-  }
+  for (const auto& [peer, client] : clients_) say_drain(client->peer, client->epoch);
   proto::ErrorValue error;
   error.message = "the broker is going away; nothing ran, try again";
   error.where = "queued";

@@ -60,10 +60,11 @@ class Core {
   void handle(const event::PeerLost& event, TimePoint now);
   void handle(const event::Malformed& event, TimePoint now);
   void handle(const event::PoolFailed& event, TimePoint now);
+  void handle(const event::RepliesDropped& event, TimePoint now);
   void handle(const event::Shutdown& event, TimePoint now);
 
   // Does this connection have this epoch? If not, the peer is told to say HELLO again, once for the whole message.
-  bool has_epoch(Side side, PeerId peer, Epoch epoch);
+  bool has_epoch(Side side, PeerId peer, Epoch epoch, TimePoint now);
 
   // Does what is due by now.
   void tick(TimePoint now);
@@ -89,12 +90,14 @@ class Core {
 
  private:
   // core.cpp
-  bool check_epoch(Side side, PeerId peer, Epoch epoch, const Epoch* actual);
-  Client* client_of(PeerId peer, Epoch epoch);
-  Worker* worker_of(PeerId peer, Epoch epoch);
-  Supervisor* supervisor_of(PeerId peer, Epoch epoch);
-  void refuse(Side side, PeerId peer, std::string why);
+  bool check_epoch(Side side, PeerId peer, Epoch epoch, const Epoch* actual, TimePoint now);
+  Client* client_of(PeerId peer, Epoch epoch, TimePoint now);
+  Worker* worker_of(PeerId peer, Epoch epoch, TimePoint now);
+  Supervisor* supervisor_of(PeerId peer, Epoch epoch, TimePoint now);
+  void refuse(Side side, PeerId peer, std::string why, TimePoint now);
+  void complain(Side side, PeerId peer, std::string frame, TimePoint now);
   void forget_peer(PeerId peer, TimePoint now);
+  void say_drain(PeerId client, Epoch epoch);
   Epoch next_epoch();
   Service* find_service(std::string_view name);
   Service* add_service(std::string_view name);
@@ -139,7 +142,7 @@ class Core {
   void bury(Worker& worker, TimePoint now);
   bool supervised(const Worker& worker) const;
   void update_pool(Supervisor& supervisor, std::optional<proto::Pool> pool, TimePoint now);
-  void end_held(Worker& worker, Request& request, TimePoint now);
+  bool runs_again(Worker& worker, Request& request, TimePoint now);
   proto::ErrorValue worker_lost_error(const Worker& worker, const Request& request) const;
 
   // status.cpp
@@ -162,6 +165,10 @@ class Core {
   std::unordered_map<std::uint64_t, std::unique_ptr<Supervisor>> supervisors_;  // by peer
   std::unordered_map<const Request*, std::unique_ptr<Request>> requests_;
   std::unordered_map<std::uint64_t, Request*> in_flight_;  // by dispatch id, abandoned ones included
+
+  // Complaints to each peer since then; begun anew every kComplaintsPer.
+  TimePoint complaints_since_{};
+  std::unordered_map<std::uint64_t, std::uint32_t> complaints_;  // by peer
 
   Outbox outbox_;
   Counters counters_;

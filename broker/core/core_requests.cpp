@@ -55,7 +55,7 @@ std::string add_metadata(std::string_view value, std::string_view ext, std::uint
 // --- acceptance ------------------------------------------------------------------------------------------
 
 void Core::handle(const event::Request& event, TimePoint now) {
-  Client* client = client_of(event.peer, event.epoch);
+  Client* client = client_of(event.peer, event.epoch, now);
   if (!client) return;
   const proto::RequestItem& item = event.item;
   counters_.requests += 1;
@@ -277,7 +277,7 @@ void Core::deadline_passed(Request& request, TimePoint now) {
 }
 
 void Core::handle(const event::Cancel& event, TimePoint now) {
-  Client* client = client_of(event.peer, event.epoch);
+  Client* client = client_of(event.peer, event.epoch, now);
   if (!client) return;
   for (const std::uint64_t id : event.ids) {
     const auto at = client->outstanding.find(id);
@@ -379,7 +379,7 @@ void Core::queue_again(Request& request, TimePoint now) {
 }
 
 void Core::handle(const event::Reply& event, TimePoint now) {
-  Worker* worker = worker_of(event.peer, event.epoch);
+  Worker* worker = worker_of(event.peer, event.epoch, now);
   if (!worker) return;
   const proto::ReplyItem& item = event.item;
   const auto at = in_flight_.find(item.id);

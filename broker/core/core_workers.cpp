@@ -7,16 +7,16 @@
 namespace samovar::broker {
 
 void Core::handle(const event::Ready& event, TimePoint now) {
-  Worker* worker = worker_of(event.peer, event.epoch);
+  Worker* worker = worker_of(event.peer, event.epoch, now);
   if (!worker) return;
   const proto::Ready& ready = event.ready;
   if (worker->state != Worker::State::greeted)
-    return refuse(Side::backend, event.peer, "READY was said already");
+    return refuse(Side::backend, event.peer, "READY was said already", now);
   if (ready.service == "samovar") {
-    return refuse(Side::backend, event.peer, "the name 'samovar' is the broker's own");
+    return refuse(Side::backend, event.peer, "the name 'samovar' is the broker's own", now);
   }
   Service* service = add_service(ready.service);
-  if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes");
+  if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes", now);
   service->known = true;
   for (const auto& [name, info] : ready.methods) {
     if (service->methods.size() >= limits::kMaxMethods && !service->methods.contains(name)) continue;
@@ -38,7 +38,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
 }
 
 void Core::handle(const event::Drain& event, TimePoint now) {
-  Worker* worker = worker_of(event.peer, event.epoch);
+  Worker* worker = worker_of(event.peer, event.epoch, now);
   if (!worker) return;
   if (worker->state == Worker::State::ready) {
     retire(*worker, now);
@@ -49,14 +49,14 @@ void Core::handle(const event::Drain& event, TimePoint now) {
 }
 
 void Core::handle(const event::Obituary& event, TimePoint now) {
-  Supervisor* supervisor = supervisor_of(event.peer, event.epoch);
+  Supervisor* supervisor = supervisor_of(event.peer, event.epoch, now);
   if (!supervisor) return;
   const auto at = workers_by_epoch_.find(event.obituary.worker_epoch);
   if (at == workers_by_epoch_.end()) return;  // it has been buried without it
   Worker& worker = *at->second;
   if (worker.state == Worker::State::greeted) return;  // it has not said whose it is, and holds nothing
   if (worker.supervisor.empty() || worker.supervisor != supervisor->token) {
-    return refuse(Side::backend, event.peer, "an obituary for a worker of another supervisor");
+    return refuse(Side::backend, event.peer, "an obituary for a worker of another supervisor", now);
   }
   worker.obituary = event.obituary;
   dying(worker, now);
@@ -80,7 +80,7 @@ void Core::dying(Worker& worker, TimePoint now) {
   if (worker.state == Worker::State::greeted || complete) return bury(worker, now);
   if (worker.state != Worker::State::dying) {
     worker.state = Worker::State::dying;
-    timers_.set(worker.timer, now + config_.obituary_wait);
+    timers_.set(worker.timer, now + (worker.obituary ? config_.last_replies : config_.obituary_wait));
   }
 }
 
@@ -103,39 +103,39 @@ void Core::bury(Worker& worker, TimePoint now) {
     if (!worker.held.empty()) text += "; it held " + std::to_string(worker.held.size()) + " requests";
     outbox_.note(worker.held.empty() ? Note::Level::info : Note::Level::warning, "worker", std::move(text));
   }
-  // From the last to the first, since each goes to the head of its client's line.
-  std::vector<Request*> held;
-  for (Request* request = worker.held.front(); request; request = worker.held.next(*request))
-    held.push_back(request);
-  for (auto request = held.rbegin(); request != held.rend(); ++request) {
-    release(**request);
-    end_held(worker, **request, now);
+  std::vector<Request*> again;
+  while (Request* request = worker.held.front()) {
+    release(*request);
+    if (runs_again(worker, *request, now)) again.push_back(request);
   }
+  // From the last to the first, since each goes to the head of its client's line.
+  for (auto request = again.rbegin(); request != again.rend(); ++request) queue_again(**request, now);
   if (service) service->workers -= 1;
   workers_by_epoch_.erase(raw(worker.epoch));
   workers_.erase(raw(worker.peer));
   if (service) service_changed(*service, now);
 }
 
-// What becomes of a request whose worker is gone.
-void Core::end_held(Worker& worker, Request& request, TimePoint now) {
-  if (!request.client) return forget(request);
+// What becomes of a request whose worker is gone: false when it has ended.
+bool Core::runs_again(Worker& worker, Request& request, TimePoint now) {
+  if (!request.client) return forget(request), false;
   const auto& obituary = worker.obituary;
   const bool never_begun =
       obituary && obituary->last_started && raw(request.dispatch_id) > *obituary->last_started;
   if (never_begun && request.attempt < 255) {
     request.runs -= 1;
     counters_.requeued += 1;
-    return queue_again(request, now);
+    return true;
   }
   const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts &&
                              request.deadline > now && request.attempt < 255 && !draining_;
   if (may_run_twice && request.service->retries.spend()) {
     counters_.retried += 1;
-    return queue_again(request, now);
+    return true;
   }
   settle(request, Status::worker_lost, worker_lost_error(worker, request), now);
   forget(request);
+  return false;
 }
 
 proto::ErrorValue Core::worker_lost_error(const Worker& worker, const Request& request) const {
@@ -165,10 +165,10 @@ proto::ErrorValue Core::worker_lost_error(const Worker& worker, const Request& r
 // --- pools -----------------------------------------------------------------------------------------------
 
 void Core::handle(const event::Pool& event, TimePoint now) {
-  Supervisor* supervisor = supervisor_of(event.peer, event.epoch);
+  Supervisor* supervisor = supervisor_of(event.peer, event.epoch, now);
   if (!supervisor) return;
   Service* service = add_service(event.pool.service);
-  if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes");
+  if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes", now);
   service->known = true;
   update_pool(*supervisor, event.pool, now);
 }

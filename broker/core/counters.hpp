@@ -16,6 +16,7 @@ struct Counters {
   std::uint64_t stale_epochs = 0;     // messages under an epoch that is not their connection's
   std::uint64_t protocol_errors = 0;  // messages refused as a whole
   std::uint64_t client_gone = 0;      // requests whose client left before their outcome
+  std::uint64_t replies_dropped = 0;  // outcomes that did not leave: their client does not read, or has gone
   std::uint64_t workers_lost = 0;     // connection broken or obituary, while not drained
   std::uint64_t hellos = 0;
 };
@@ -34,6 +35,7 @@ inline constexpr std::array kCounters{
     NamedCounter{"stale_epochs", &Counters::stale_epochs},
     NamedCounter{"protocol_errors", &Counters::protocol_errors},
     NamedCounter{"client_gone", &Counters::client_gone},
+    NamedCounter{"replies_dropped", &Counters::replies_dropped},
     NamedCounter{"workers_lost", &Counters::workers_lost},
     NamedCounter{"hellos", &Counters::hellos},
 };

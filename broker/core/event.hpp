@@ -81,6 +81,11 @@ struct PoolFailed {
   std::string why;  // empty: it is being started again
 };
 
+// Replies that did not leave: their client does not read, or has gone.
+struct RepliesDropped {
+  std::uint64_t count;
+};
+
 // Finish what runs, refuse the rest.
 struct Shutdown {};
 

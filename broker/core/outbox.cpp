@@ -23,7 +23,7 @@ Outbox::Draft& Outbox::open_bundle(Side side, PeerId peer, proto::Kind kind, Epo
     if (draft.bundle->items() < kBundleItems && size <= kBundleBytes) return draft;
   }
   open_[raw(peer)] = drafts_.size();
-  Draft& draft = drafts_.emplace_back(Draft{side, peer, std::nullopt, {}, {}, 0});
+  Draft& draft = drafts_.emplace_back(Draft{side, peer, std::nullopt, {}, {}, 0, false});
   draft.bundle.emplace(kind, raw(epoch), to_us(now.time_since_epoch()));
   return draft;
 }
@@ -52,7 +52,12 @@ void Outbox::reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, con
 
 void Outbox::control(Side side, PeerId peer, std::string frame) {
   open_.erase(raw(peer));
-  drafts_.push_back(Draft{side, peer, std::nullopt, std::move(frame), {}, 0});
+  drafts_.push_back(Draft{side, peer, std::nullopt, std::move(frame), {}, 0, false});
+}
+
+void Outbox::complaint(Side side, PeerId peer, std::string frame) {
+  control(side, peer, std::move(frame));
+  drafts_.back().is_complaint = true;
 }
 
 void Outbox::note(Note::Level level, std::string topic, std::string text) {
@@ -63,8 +68,13 @@ std::vector<Message> Outbox::take_messages() {
   std::vector<Message> messages;
   messages.reserve(drafts_.size());
   for (Draft& draft : drafts_) {
-    if (draft.bundle) draft.frame = std::move(*draft.bundle).finish();
-    messages.push_back(Message{draft.side, draft.peer, std::move(draft.frame), std::move(draft.attachments)});
+    std::uint32_t replies = 0;
+    if (draft.bundle) {
+      if (draft.side == Side::frontend) replies = draft.bundle->items();
+      draft.frame = std::move(*draft.bundle).finish();
+    }
+    messages.push_back(Message{draft.side, draft.peer, std::move(draft.frame), std::move(draft.attachments),
+                               replies, draft.is_complaint});
   }
   drafts_.clear();
   open_.clear();

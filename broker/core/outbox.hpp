@@ -13,10 +13,12 @@
 namespace samovar::broker {
 
 struct Message {
-  Side side;
-  PeerId peer;
+  Side side{};
+  PeerId peer{};
   std::string frame;
   Frames attachments;
+  std::uint32_t replies = 0;  // in it
+  bool is_complaint = false;  // not worth keeping for a peer that does not read
 };
 
 struct Note {
@@ -33,6 +35,7 @@ class Outbox {
                const Frames& attachments);
   void reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, const Frames& attachments);
   void control(Side side, PeerId peer, std::string frame);
+  void complaint(Side side, PeerId peer, std::string frame);
   void note(Note::Level level, std::string topic, std::string text);
 
   // What has been gathered, in the order in which it is to be sent.
@@ -47,6 +50,7 @@ class Outbox {
     std::string frame;
     Frames attachments;
     std::size_t attached = 0;  // bytes of the attachments
+    bool is_complaint = false;
   };
 
   static void attach(Draft& draft, const Frames& attachments);

@@ -68,9 +68,10 @@ std::string Core::status(TimePoint now) const {
   packer.pack_map(5);
 
   packer.pack(std::string_view("broker"));
-  packer.pack_map(6);
+  packer.pack_map(7);
   entry(packer, "software", config_.software);
   entry(packer, "id", config_.broker_id);
+  entry(packer, "pid", config_.pid);
   entry(packer, "state", std::string_view(draining_ ? "draining" : "serving"));
   entry(packer, "uptime_s", std::chrono::duration<double>(now - started_).count());
   entry(packer, "endpoints", config_.endpoints);

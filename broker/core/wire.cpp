@@ -89,7 +89,7 @@ void Wire::receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Fra
   if (auto why = proto::decode_requests(frame->bytes(), attachments.size(), sent_us, requests_)) {
     return refuse(Side::frontend, peer, why, now);
   }
-  if (!core_.has_epoch(Side::frontend, peer, epoch)) return;
+  if (!core_.has_epoch(Side::frontend, peer, epoch, now)) return;
   std::size_t taken = 0;
   for (const auto& item : requests_) {
     core_.handle(
@@ -102,7 +102,7 @@ void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Fram
   if (auto why = proto::decode_replies(frame->bytes(), attachments.size(), replies_)) {
     return refuse(Side::backend, peer, why, now);
   }
-  if (!core_.has_epoch(Side::backend, peer, epoch)) return;
+  if (!core_.has_epoch(Side::backend, peer, epoch, now)) return;
   std::size_t taken = 0;
   for (const auto& item : replies_) {
     core_.handle(event::Reply{peer, epoch, item, take(attachments, taken, item.attachments)}, now);

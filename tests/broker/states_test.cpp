@@ -188,7 +188,7 @@ const std::vector<Step> kWorkerStates{
      [](Bench& b) { b.hello(Bench::kWorker), b.ready(), b.request(), b.obituary(Bench::kSupervisor); }},
     {"gone, buried",
      [](Bench& b) {
-       b.hello(Bench::kWorker), b.ready(), b.request(), b.lost(Bench::kWorker), b.advance(20ms);
+       b.hello(Bench::kWorker), b.ready(), b.request(), b.lost(Bench::kWorker), b.advance(100ms);
      }},
 };
 
@@ -198,7 +198,7 @@ const std::vector<Step> kEvents{
     {"DRAIN", [](Bench& b) { b.drain(); }},
     {"its connection breaks", [](Bench& b) { b.lost(Bench::kWorker); }},
     {"an obituary", [](Bench& b) { b.obituary(Bench::kSupervisor); }},
-    {"20 ms pass", [](Bench& b) { b.advance(20ms); }},
+    {"100 ms pass", [](Bench& b) { b.advance(100ms); }},
     // None of these changes the state of a worker.
     {"REPLY", [](Bench& b) { b.reply(); }},
     {"REPLY to another attempt", [](Bench& b) { b.reply(1); }},
@@ -216,7 +216,7 @@ constexpr std::size_t kChanging = 6;
 
 // Rows: states; columns: the first six events.
 const std::map<std::string, std::array<const char*, kChanging>> kNext{
-    // state                       HELLO      READY       DRAIN       breaks    obituary   20 ms
+    // state                       HELLO      READY       DRAIN       breaks    obituary   100 ms
     {"gone", {"greeted", "gone", "gone", "gone", "gone", "gone"}},
     {"greeted", {"greeted", "ready", "greeted", "gone", "greeted", "greeted"}},
     {"ready", {"greeted", "ready", "draining", "dying", "dying", "ready"}},
@@ -278,7 +278,7 @@ TEST_CASE("Every state of a request meets every event") {
       {"deadline", [](Bench& b) { b.advance(10s); }},
       {"client gone", [](Bench& b) { b.lost(Bench::kClient), b.client_left(); }},
       {"REPLY", [](Bench& b) { b.reply(); }},
-      {"worker gone", [](Bench& b) { b.lost(Bench::kWorker), b.advance(20ms); }},
+      {"worker gone", [](Bench& b) { b.lost(Bench::kWorker), b.advance(100ms); }},
       {"worker gone, never begun",
        [](Bench& b) { b.lost(Bench::kWorker), b.obituary(Bench::kSupervisor, 0); }},
       {"shutdown", [](Bench& b) { b.shutdown(); }},

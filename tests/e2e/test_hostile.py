@@ -143,7 +143,6 @@ def test_10_000_empty_frames_to_both_ports_are_counted_and_disturb_nobody(
         assert broker.wait_for_counter("protocol_errors", 20_000) == 20_000
 
 
-@pytest.mark.xfail(strict=True, reason="the core answers every one of them")
 def test_malformed_messages_are_answered_at_a_limited_rate(broker: Broker) -> None:
     peer = broker.client(say_hello=False)
     begun = time.monotonic()

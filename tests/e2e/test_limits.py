@@ -146,7 +146,6 @@ def test_a_client_that_does_not_read_its_replies_costs_bounded_memory(
     assert client.ok("kitchen.add", 1) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the core has no counter for what the gate drops")
 def test_replies_that_were_dropped_for_a_client_that_does_not_read_are_counted(
     broker: Broker, pool: Program
 ) -> None:

@@ -15,7 +15,7 @@ AT_ONCE_S = 1.0  # milliseconds on an idle machine; a deadline would take much l
 
 
 def lost_with_reason(lose: Callable[[], Outcome]) -> Outcome:
-    """Loses workers until one's obituary has come in time: on a busy machine its 20 ms may be too short."""
+    """Loses workers until one's obituary has come in time: on a busy machine its 100 ms may be too short."""
     for _ in range(5):
         outcome = lose()
         assert outcome.word == "worker_lost"

@@ -318,7 +318,7 @@ void Supervisor::reap(const Worker& worker, bool crashed) {
     obituary.last_started = worker.last_started();
     obituary.running = worker.was_running();
   }
-  world_.clock().after(random.between(10us, random.chance(0.1) ? 40ms : 5ms), [this, obituary] {
+  world_.clock().after(random.between(10us, random.chance(0.1) ? 140ms : 5ms), [this, obituary] {
     if (epoch_ == 0) {
       unsent_.push_back(obituary);
     } else {
