@@ -32,7 +32,7 @@ struct Loan {
 };
 
 template <typename Owner>
-zmq::message_t lend(std::string_view bytes, Owner&& owner, const HeldBytes& held) {
+zmq::message_t lend(std::string_view bytes, Owner owner, const HeldBytes& held) {
   auto* loan = new Loan<Owner>{std::move(owner), held, bytes.size()};
   *held += bytes.size();
   return zmq::message_t(
