@@ -10,15 +10,12 @@
 #include <fstream>
 
 namespace samovar::broker {
-namespace {
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) std::abort();
   return number;
 }
-
-}  // namespace
 
 std::string clock_name() {
   std::string name;

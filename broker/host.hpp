@@ -11,6 +11,7 @@ std::string clock_name();
 
 // Numbers this run of the broker among others: 1 to 2^20.
 std::uint32_t random_instance();
+std::uint64_t random_number();
 // 16 hexadecimal digits.
 std::string random_id();
 
