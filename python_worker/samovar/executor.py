@@ -1,15 +1,13 @@
 """Runs the requests of a bundle: the fast path. No sockets here; replies go to a function."""
 
 import gc
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from samovar import attached, explain, wire
-from samovar.attached import WithAttachments
 from samovar.board import LAST_STARTED, STARTED_NS, Slot
-from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, SCALARS, attachments_of
+from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
 from samovar.replies import Frames, ReplyEncoder
 from samovar.service import Service
 from samovar.wire import Message
@@ -52,20 +50,21 @@ class Executor:
         decode_requests() would have refused; what has run by then has been answered or not.
         """
         clock = time.monotonic_ns
-        holders_of = sys.getrefcount
         is_nested = gc.is_tracked
-        scalars = SCALARS
         ok = wire.OK
-        handler_of = self._handlers.get
+        handlers = self._handlers
         board = self._board
         failed = self._failed
+        encoder = self.encoder
+        pack = encoder.pack
+        large = encoder.large
         started = received_ns
         flush_at = started + FLUSH_NS
         # Once for all that begin before flush_at: the board allows for that.
         board[STARTED_NS] = started
         # Before this no deadline passes: the usual case costs one comparison for each item.
         safe_until = sent_ns + 1000 * min(message[7::REQUEST_ITEM])
-        replies: list[Any] = []
+        pieces: list[bytes] = []
         value: Any
         items = iter(message)
         for _ in range(REQUEST_HEAD):
@@ -78,46 +77,48 @@ class Executor:
             if started > safe_until and started > sent_ns + 1000 * timeout_us:
                 late_us = (started - sent_ns) // 1000 - timeout_us
                 status, value = explain.expired(late_us)
-                replies += (id_, attempt, status, 0, value, None)
+                pieces.append(pack((id_, attempt, status, 0, value, None))[1:])
                 continue
             board[LAST_STARTED] = id_
             try:
-                # An unknown method is a call of None: told apart in failed(), where it costs nothing here.
+                # A KeyError for an unknown method: told apart in failed(), where it costs nothing here.
                 if kwargs:
-                    value = handler_of(method)(*args, **kwargs)  # type: ignore[misc]
+                    value = handlers[method](*args, **kwargs)
                 else:
-                    value = handler_of(method)(*args)  # type: ignore[misc]
+                    value = handlers[method](*args)
                 status = ok
             except BaseException as error:  # SystemExit, too, is an answer and not an exit
                 status, value = failed(error, method, args, kwargs)
             now = clock()
-            replies += (id_, attempt, status, (now - started) // 1000, value, None)
+            reply = (id_, attempt, status, (now - started) // 1000, value, None)
             started = now
-            if value.__class__ not in scalars and (holders_of(value) != 3 or is_nested(value)):
-                # Others hold it, or something in it, and may change it before the bundle's end.
-                self._add(message, replies)
-                replies = []
-                if type(value) is WithAttachments:
+            # At once: others may hold the result, or something in it, and a later call may change it. What holds
+            # only scalars is not tracked by the collector: the cheapest way to see that nothing is nested.
+            try:
+                packed = pack(reply)
+                if len(packed) > large or is_nested(value):
+                    packed = encoder.checked(reply, packed, method)
+                    started = clock()
+            except Exception:  # whatever a result's type made msgpack raise
+                packed = encoder.odd(reply, method)
+                if encoder.buffers:
                     flush_at = 0
+            pieces.append(packed[1:])  # behind the header of an array of six
             if ext is not None:
                 attached.set_running([])
             if now > flush_at:
-                self._flush(message, replies)
-                replies = []
+                self._flush(message, pieces)
+                pieces = []
                 started = clock()
                 flush_at = started + FLUSH_NS
                 board[STARTED_NS] = started
-        self._flush(message, replies)
+        self._flush(message, pieces)
 
-    def _add(self, message: Message, replies: list[Any]) -> None:
-        self.encoder.add(replies, lambda id_: _method(message, id_))
-
-    def _flush(self, message: Message, replies: list[Any]) -> None:
+    def _flush(self, message: Message, pieces: list[bytes]) -> None:
         self._board[STARTED_NS] = 0
-        if replies:
-            self._add(message, replies)
-        for frames in self.encoder.take(message[2]):
-            self._send(frames)
+        if pieces:
+            for frames in self.encoder.messages(message[2], pieces):
+                self._send(frames)
 
     def _failed(self, error: BaseException, method: Any, args: Any, kwargs: Any) -> explain.Failure:
         return explain.call_failed(
@@ -134,8 +135,3 @@ def _take(ext: Any, frames: list[bytes] | None) -> list[bytes]:
     del frames[:count]
     return taken
 
-
-def _method(message: Message, id_: int) -> str:
-    """The method of a request in a bundle, for error texts."""
-    index = message[REQUEST_HEAD::REQUEST_ITEM].index(id_)
-    return str(message[REQUEST_HEAD + 4 + REQUEST_ITEM * index])
