@@ -72,7 +72,7 @@ class Connection:
         self.monitor = context.socket(zmq.PAIR)
         self._receive = self.socket.recv
         # Not Socket.send, whose keyword arguments cost as much as sending does.
-        self._send: Callable[[Any, int], Any] = super(zmq.Socket, self.socket).send
+        self._send: Callable[..., Any] = super(zmq.Socket, self.socket).send
         self._option: Callable[[int], Any] = self.socket.getsockopt
         try:
             self._open(endpoint)

@@ -7,7 +7,7 @@ from typing import Any
 
 from samovar import attached, explain, wire
 from samovar.board import LAST_STARTED, STARTED_NS, Slot
-from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
+from samovar.bundles import REPLY_HEAD, REQUEST_HEAD, REQUEST_ITEM, SCALARS, attachments_of
 from samovar.replies import Frames, ReplyEncoder
 from samovar.service import Service
 from samovar.wire import Message
@@ -35,6 +35,10 @@ class Executor:
         self._board = board.words
         self._send = send
         self._hide_tracebacks = hide_tracebacks
+        # A copy of a map of scalars stays as it is, unless one is a bytearray. To look at each value costs more
+        # than it saves: one map of each message is looked at, and the first such map ends this for good. (A broker
+        # sends a method's first request alone, so that nothing is changed by then.)
+        self._flat_kind: type | None = dict
 
     def run(
         self,
@@ -50,7 +54,11 @@ class Executor:
         decode_requests() would have refused; what has run by then has been answered or not.
         """
         clock = time.monotonic_ns
+        # What holds only scalars is not tracked by the collector: no cheaper way to see that nothing is nested.
+        # (Neither are some nested tuples of constants: nobody's are 60 levels deep.)
         is_nested = gc.is_tracked
+        flat_kind = self._flat_kind
+        scalars = SCALARS
         ok = wire.OK
         handlers = self._handlers
         board = self._board
@@ -64,7 +72,10 @@ class Executor:
         board[STARTED_NS] = started
         # Before this no deadline passes: the usual case costs one comparison for each item.
         safe_until = sent_ns + 1000 * min(message[7::REQUEST_ITEM])
-        pieces: list[bytes] = []
+        head = [wire.VERSION, wire.REPLY, message[2]]
+        replies: list[Any] = [*head]  # those that no later call can change: encoded together
+        pieces: list[bytes] = []  # the others
+        behind_header = slice(1, None)
         value: Any
         items = iter(message)
         for _ in range(REQUEST_HEAD):
@@ -77,7 +88,7 @@ class Executor:
             if started > safe_until and started > sent_ns + 1000 * timeout_us:
                 late_us = (started - sent_ns) // 1000 - timeout_us
                 status, value = explain.expired(late_us)
-                pieces.append(pack((id_, attempt, status, 0, value, None))[1:])
+                replies += (id_, attempt, status, 0, value, None)
                 continue
             board[LAST_STARTED] = id_
             try:
@@ -90,35 +101,48 @@ class Executor:
             except BaseException as error:  # SystemExit, too, is an answer and not an exit
                 status, value = failed(error, method, args, kwargs)
             now = clock()
-            reply = (id_, attempt, status, (now - started) // 1000, value, None)
+            run_us = (now - started) // 1000
             started = now
-            # At once: others may hold the result, or something in it, and a later call may change it. What holds
-            # only scalars is not tracked by the collector: the cheapest way to see that nothing is nested.
-            try:
-                packed = pack(reply)
-                if len(packed) > large or is_nested(value):
-                    packed = encoder.checked(reply, packed, method)
-                    started = clock()
-            except Exception:  # whatever a result's type made msgpack raise
-                packed = encoder.odd(reply, method)
-                if encoder.buffers:
-                    flush_at = 0
-            pieces.append(packed[1:])  # behind the header of an array of six
+            kind = type(value)
+            if kind is flat_kind and not is_nested(value):
+                # A copy: others may hold it, and a later call may change it.
+                replies += (id_, attempt, status, run_us, value.copy(), None)
+            elif kind in scalars:
+                replies += (id_, attempt, status, run_us, value, None)
+            else:
+                # At once: others may hold it, or something in it.
+                reply = (id_, attempt, status, run_us, value, None)
+                try:
+                    packed = pack(reply)
+                    if len(packed) > large or is_nested(value):
+                        packed = encoder.checked(reply, packed, method)
+                        started = clock()
+                except Exception:  # whatever a result's type made msgpack raise
+                    packed = encoder.odd(reply, method)
+                    if encoder.buffers:
+                        flush_at = 0
+                pieces.append(packed[behind_header])
             if ext is not None:
                 attached.set_running([])
             if now > flush_at:
-                self._flush(message, pieces)
+                self._flush(message, replies, pieces)
+                replies = [*head]
                 pieces = []
                 started = clock()
                 flush_at = started + FLUSH_NS
                 board[STARTED_NS] = started
-        self._flush(message, pieces)
+        self._flush(message, replies, pieces)
 
-    def _flush(self, message: Message, pieces: list[bytes]) -> None:
+    def _flush(self, message: Message, replies: list[Any], pieces: list[bytes]) -> None:
         self._board[STARTED_NS] = 0
-        if pieces:
-            for frames in self.encoder.messages(message[2], pieces):
-                self._send(frames)
+        if len(replies) > REPLY_HEAD:
+            last = replies[-2]
+            if type(last) is dict and bytearray in map(type, last.values()):
+                self._flat_kind = None
+        elif not pieces:
+            return
+        for frames in self.encoder.messages(replies, pieces, message):
+            self._send(frames)
 
     def _failed(self, error: BaseException, method: Any, args: Any, kwargs: Any) -> explain.Failure:
         return explain.call_failed(
@@ -134,4 +158,3 @@ def _take(ext: Any, frames: list[bytes] | None) -> list[bytes]:
     taken = frames[:count]
     del frames[:count]
     return taken
-

@@ -1,17 +1,18 @@
-"""Replies to bytes: each is encoded by itself as soon as there is its result, then joined into messages.
+"""Replies to bytes: those that can wait all together, the others each as soon as it is there; joined into messages.
 
-A *piece* is one reply's six elements as they stand in a REPLY: without a header of their own. (Measured: one pack
-for a whole bundle saves 3% for maps of 100 bytes, and must know which results may still change.)
+A *piece* is one encoded reply: its six elements as they stand in a REPLY, without a header of their own. For maps of
+100 bytes it costs 0.2 us more than a reply that is encoded together with others, of 0.9 in all.
 """
 
 from typing import Any
 
 from samovar import explain, wire
 from samovar.attached import WithAttachments
-from samovar.bundles import REPLY_HEAD, REPLY_ITEM, too_deep
+from samovar.bundles import REPLY_HEAD, REPLY_ITEM, REQUEST_HEAD, REQUEST_ITEM, too_deep
+from samovar.wire import Message
 
 Frames = list[Any]  # of one message: bytes, then the buffers of attachments
-Reply = tuple[int, int, int, int, Any, Any]  # id, attempt, status, run_us, value, ext
+Reply = tuple[Any, ...]  # id, attempt, status, run_us, value, ext
 
 # A value's levels come below the message's own array.
 MAX_VALUE_DEPTH = wire.MAX_DEPTH - 1
@@ -33,8 +34,6 @@ class ReplyEncoder:
     def __init__(self) -> None:
         self.pack = wire.new_packer().pack
         self.buffers: list[memoryview] = []  # attachments of the reply that ends the next message
-        self._epoch = -1  # the one that _head was made for
-        self._head = b""
         self.max_body = 1 << 20  # until the broker's HELLO has told it
 
     @property
@@ -84,36 +83,67 @@ class ReplyEncoder:
         packed: bytes = self.pack((reply[0], reply[1], status, reply[3], content, None))
         return packed
 
-    def messages(self, epoch: int, pieces: list[bytes]) -> list[Frames]:
-        """The messages that hold these pieces; `buffers` go with the last one, and are forgotten."""
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._head = self.pack([wire.VERSION, wire.REPLY, epoch])[1:]
+    def messages(self, replies: list[Any], pieces: list[bytes], requests: Message) -> list[Frames]:
+        """The messages that hold these replies; `buffers` go with the last piece, and are forgotten.
+
+        `replies` is flat, with the head of a REPLY: those that waited. `requests` tells their methods, for errors.
+        """
+        try:
+            frame: bytes = self.pack(replies)
+        except Exception:  # a str with lone surrogates, an int beyond 64 bits
+            return self.messages(
+                replies[:REPLY_HEAD], self._each(replies, requests) + pieces, requests
+            )
+        if len(frame) > _KEEP_PACKER_BYTES:
+            self.pack = wire.new_packer().pack
+        if pieces:
+            frame = _join(frame, len(replies), pieces)
         buffers, self.buffers = self.buffers, []
-        frame = self._message(pieces)
         if len(frame) + (_bytes_of(buffers) if buffers else 0) <= self._max_body:
             return [[frame, *buffers]]
-        return self._several(pieces, buffers)
+        return self._several(
+            self.pack(replies[:REPLY_HEAD]), self._each(replies, requests) + pieces, buffers
+        )
 
-    def _message(self, pieces: list[bytes]) -> bytes:
-        header = _array_header(REPLY_HEAD + REPLY_ITEM * len(pieces))
-        return b"".join([header, self._head, *pieces])
+    def _each(self, replies: list[Any], requests: Message) -> list[bytes]:
+        """Pieces of what messages() was given as one."""
+        pieces = []
+        for start in range(REPLY_HEAD, len(replies), REPLY_ITEM):
+            reply = tuple(replies[start : start + REPLY_ITEM])
+            method = _method(requests, reply[0])
+            try:
+                packed = self.checked(reply, self.pack(reply), method)
+            except Exception:
+                packed = self.odd(reply, method)
+            pieces.append(packed[1:])
+        return pieces
 
-    def _several(self, pieces: list[bytes], buffers: list[memoryview]) -> list[Frames]:
+    def _several(self, head: bytes, pieces: list[bytes], buffers: list[memoryview]) -> list[Frames]:
         """As few messages as can be; each piece fits into one."""
         messages: list[Frames] = []
         begin = 0
         size = _HEAD_BYTES
-        for end, piece in enumerate(pieces):
-            length = len(piece)
-            if end == len(pieces) - 1:
-                length += _bytes_of(buffers)
-            if size + length > self._max_body and end > begin:
-                messages.append([self._message(pieces[begin:end])])
-                begin, size = end, _HEAD_BYTES
+        last = len(pieces) - 1
+        for number, piece in enumerate(pieces):
+            length = len(piece) + (_bytes_of(buffers) if number == last else 0)
+            if size + length > self._max_body and number > begin:
+                messages.append([_join(head, REPLY_HEAD, pieces[begin:number])])
+                begin, size = number, _HEAD_BYTES
             size += length
-        messages.append([self._message(pieces[begin:]), *buffers])
+        messages.append([_join(head, REPLY_HEAD, pieces[begin:]), *buffers])
         return messages
+
+
+def _join(frame: bytes, elements: int, pieces: list[bytes]) -> bytes:
+    """A message, the array `frame` of so many elements, with these pieces behind."""
+    header = _array_header(elements + REPLY_ITEM * len(pieces))
+    return b"".join([header, frame[len(_array_header(elements)) :], *pieces])
+
+
+def _method(requests: Message, id_: int) -> str:
+    """The method of a request in a bundle, for error texts."""
+    index = requests[REQUEST_HEAD::REQUEST_ITEM].index(id_)
+    return str(requests[REQUEST_HEAD + 4 + REQUEST_ITEM * index])
 
 
 def _bytes_of(buffers: list[memoryview]) -> int:
@@ -135,4 +165,3 @@ def _array_header(elements: int) -> bytes:
     if elements < 65536:
         return b"\xdc" + elements.to_bytes(2, "big")
     return b"\xdd" + elements.to_bytes(4, "big")
-

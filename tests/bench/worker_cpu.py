@@ -181,7 +181,11 @@ def drive(endpoint: str, calls: int, repeats: int) -> None:
         for name, index in (("thread", 0), ("process", 1)):
             figures = "".join(f"{figure[index]:9.2f}" for figure in row)
             print(f"loop, {outstanding} outst., {name:8}{method:9}{figures}", flush=True)
-    driver.send(msgpack.packb([1, wire.REQUEST, driver.epoch, 0, 1, 1, 0, 10**7, "s.stop", [], None, None]))
+    driver.send(
+        msgpack.packb(
+            [1, wire.REQUEST, driver.epoch, 0, 1, 1, 0, 10**7, "s.stop", [], None, None]
+        )
+    )
 
 
 def main() -> int:
