@@ -35,10 +35,10 @@ class Executor:
         self._board = board.words
         self._send = send
         self._hide_tracebacks = hide_tracebacks
-        # A copy of a map of scalars stays as it is, unless one is a bytearray. To look at each value costs more
-        # than it saves: one map of each message is looked at, and the first such map ends this for good. (A broker
-        # sends a method's first request alone, so that nothing is changed by then.)
-        self._flat_kind: type | None = dict
+        # A copy of a map of scalars stays as it is, unless one is a bytearray. Looking at every value would cost
+        # more than copies save: a method's first map decides whether its maps are copied or encoded at once.
+        self._copied: set[str] = set()
+        self._not_copied: set[str] = set()
 
     def run(
         self,
@@ -57,7 +57,7 @@ class Executor:
         # What holds only scalars is not tracked by the collector: no cheaper way to see that nothing is nested.
         # (Neither are some nested tuples of constants: nobody's are 60 levels deep.)
         is_nested = gc.is_tracked
-        flat_kind = self._flat_kind
+        copied = self._copied
         scalars = SCALARS
         ok = wire.OK
         handlers = self._handlers
@@ -100,11 +100,12 @@ class Executor:
                 status = ok
             except BaseException as error:  # SystemExit, too, is an answer and not an exit
                 status, value = failed(error, method, args, kwargs)
+                method = str(method)
             now = clock()
             run_us = (now - started) // 1000
             started = now
             kind = type(value)
-            if kind is flat_kind and not is_nested(value):
+            if kind is dict and method in copied and not is_nested(value):
                 # A copy: others may hold it, and a later call may change it.
                 replies += (id_, attempt, status, run_us, value.copy(), None)
             elif kind in scalars:
@@ -117,6 +118,8 @@ class Executor:
                     if len(packed) > large or is_nested(value):
                         packed = encoder.checked(reply, packed, method)
                         started = clock()
+                    elif kind is dict and status == ok:
+                        self._look_at(method, value)
                 except Exception:  # whatever a result's type made msgpack raise
                     packed = encoder.odd(reply, method)
                     if encoder.buffers:
@@ -135,14 +138,15 @@ class Executor:
 
     def _flush(self, message: Message, replies: list[Any], pieces: list[bytes]) -> None:
         self._board[STARTED_NS] = 0
-        if len(replies) > REPLY_HEAD:
-            last = replies[-2]
-            if type(last) is dict and bytearray in map(type, last.values()):
-                self._flat_kind = None
-        elif not pieces:
-            return
-        for frames in self.encoder.messages(replies, pieces, message):
-            self._send(frames)
+        if pieces or len(replies) > REPLY_HEAD:
+            for frames in self.encoder.messages(replies, pieces, message):
+                self._send(frames)
+
+    def _look_at(self, method: str, value: dict[Any, Any]) -> None:
+        """Decides, by its first map of scalars, how a method's maps are encoded."""
+        if method not in self._not_copied:
+            has_buffers = bytearray in map(type, value.values())
+            (self._not_copied if has_buffers else self._copied).add(method)
 
     def _failed(self, error: BaseException, method: Any, args: Any, kwargs: Any) -> explain.Failure:
         return explain.call_failed(
