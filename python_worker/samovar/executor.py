@@ -7,13 +7,14 @@ from typing import Any
 
 from samovar import attached, explain, wire
 from samovar.board import LAST_STARTED, STARTED_NS, Slot
-from samovar.bundles import REPLY_HEAD, REQUEST_HEAD, REQUEST_ITEM, SCALARS, attachments_of
+from samovar.bundles import REPLY_HEAD, REQUEST_ITEM, SCALARS, attachments_of
 from samovar.replies import Frames, ReplyEncoder
 from samovar.service import Service
 from samovar.wire import Message
 
 # Replies wait for the rest of their bundle for at most this long (and for the request that then runs).
 FLUSH_NS = 200_000
+_BEHIND_HEADER = slice(1, None)  # of an array of six: what a piece has not
 
 
 class Executor:
@@ -75,11 +76,10 @@ class Executor:
         head = [wire.VERSION, wire.REPLY, message[2]]
         replies: list[Any] = [*head]  # those that no later call can change: encoded together
         pieces: list[bytes] = []  # the others
-        behind_header = slice(1, None)
+        behind_header = _BEHIND_HEADER
         value: Any
         items = iter(message)
-        for _ in range(REQUEST_HEAD):
-            next(items)
+        next(items), next(items), next(items), next(items)  # behind the head
         for id_, attempt, _flags, timeout_us, method, args, kwargs, ext in zip(
             *[items] * REQUEST_ITEM
         ):
@@ -117,7 +117,8 @@ class Executor:
                     packed = pack(reply)
                     if len(packed) > large or is_nested(value):
                         packed = encoder.checked(reply, packed, method)
-                        started = clock()
+                        if len(packed) > large:
+                            started = clock()
                     elif kind is dict and status == ok:
                         self._look_at(method, value)
                 except Exception:  # whatever a result's type made msgpack raise

@@ -48,6 +48,8 @@ class ReplyEncoder:
 
     def checked(self, reply: Reply, packed: bytes, method: str, attached: int = 0) -> bytes:
         """`packed`, or an error in its place if it is too large or nested too deeply to be sent."""
+        if len(packed) <= self.large and not attached and not _may_be_deep(packed):
+            return packed
         if len(packed) > _KEEP_PACKER_BYTES:
             self.pack = wire.new_packer().pack
         size = _HEAD_BYTES + len(packed) + attached
