@@ -9,8 +9,8 @@ hold it), `fresh` one made for the call, `number` an int, `echo` its argument, `
 - *loop*: the whole Worker, this process's main thread, against a ROUTER in a child process, over ipc, with one or
   eight messages outstanding. `thread` is the CPU time of the worker's thread, `process` adds libzmq's I/O thread.
 
-Each figure is the least of several repeats, in microseconds of CPU (not of wall time: other processes may run,
-but on a busy machine caches are cold and every figure grows).
+Each figure is the least of several repeats, in microseconds of CPU, not of wall time. On a busy machine caches are
+cold, and every figure grows by up to a half: compare two versions in alternating runs (PYTHONPATH chooses one).
 """
 
 import argparse
@@ -79,7 +79,7 @@ def request(epoch: int, method: str, items: int) -> bytes:
     flat: list[Any] = []
     for n in range(items):
         flat += [1_000_000 + n, 1, 0, 30_000_000, f"s.{method}", [f"1.0.{n}.0"], None, None]
-    if method == "cpu":
+    if method in ("cpu", "stop"):
         flat[5::8] = [[]] * items
     frame: bytes = msgpack.packb([1, wire.REQUEST, epoch, time.monotonic_ns() // 1000, *flat])
     return frame
@@ -167,6 +167,13 @@ class Driver:
                 best[index] = min(best[index], used)
         return best
 
+    def end(self) -> None:
+        """Lets the worker drain and return."""
+        self.send(request(self.epoch, "stop", 1))
+        while self.receive()[1] != wire.DRAIN:
+            pass
+        self.send(msgpack.packb([1, wire.DRAINED, self.epoch, {}]))
+
 
 def _array_length(frame: bytes) -> int:
     if frame[0] == 0xDC:
@@ -181,11 +188,7 @@ def drive(endpoint: str, calls: int, repeats: int) -> None:
         for name, index in (("thread", 0), ("process", 1)):
             figures = "".join(f"{figure[index]:9.2f}" for figure in row)
             print(f"loop, {outstanding} outst., {name:8}{method:9}{figures}", flush=True)
-    driver.send(
-        msgpack.packb(
-            [1, wire.REQUEST, driver.epoch, 0, 1, 1, 0, 10**7, "s.stop", [], None, None]
-        )
-    )
+    driver.end()
 
 
 def main() -> int:
@@ -210,14 +213,12 @@ def main() -> int:
         child.start()
         from samovar.runner import Worker, WorkerOptions  # after the fork
 
-        worker = Worker(service, WorkerOptions(endpoint, "s", "bench", 256), Slot())
-
         @service.method
         def stop() -> None:
             worker.request_stop()
 
-        worker._executor._handlers["s.stop"] = stop
-        worker._drain = lambda: setattr(worker, "_done", True)  # type: ignore[method-assign]
+        worker = Worker(service, WorkerOptions(endpoint, "s", "bench", 256), Slot())
+
         worker.run()
         child.join()
     return 0
