@@ -1,0 +1,172 @@
+"""Measures Samovar, its limits and its peers in one run, interleaved, and prints a line for each bar.
+
+Usage: script/bench [--quick] [--only PATTERN] [--rounds N]. Exit code 0: it ran, whatever the bars say.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from bench import bars, core, driving, machine, page, startup
+from bench.scenarios import SCENARIOS, Scenario, Setup
+from bench.setups import Target
+from bench.stage import ROOT, Failed, Stage
+
+RESULTS = ROOT / "docs" / "benchmarks" / "results.json"
+QUICK_RESULTS = ROOT / "build" / "bench" / "results.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+class Run:
+    """All rounds of one run. What fails is named and left out; the rest goes on."""
+
+    def __init__(self, directory: Path, warm_up: float, seconds: float) -> None:
+        self.rounds: bars.Rounds = {}
+        self.failures: dict[str, str] = {}
+        self._directory = directory
+        self._warm_up = warm_up
+        self._seconds = seconds
+        self._transports = driving.transports()
+
+    def round(self, number: int, scenarios: list[Scenario]) -> None:
+        """Starts every setup, then loads them in turn: what is compared is measured within seconds."""
+        stages: list[Stage] = []
+        try:
+            targets = self._start(number, scenarios, stages)
+            order = list(scenarios)
+            random.Random(number).shuffle(order)
+            order.sort(key=lambda each: (each.outstanding, each.suffix))
+            for scenario in order:
+                target = targets.get(scenario.setup)
+                self.note(scenario.name, number, self._measure(scenario, target))
+        finally:
+            for stage in reversed(stages):
+                stage.stop()
+
+    def note(self, name: str, number: int, measured: dict[str, Any] | None) -> None:
+        found = self.rounds.setdefault(name, [])
+        found += [None] * (number + 1 - len(found))
+        found[number] = measured
+
+    def attempt(self, name: str, number: int, measure: Callable[[], dict[str, Any]]) -> None:
+        try:
+            self.note(name, number, measure())
+        except (Failed, OSError) as error:
+            self._failed(name, str(error))
+
+    def _start(
+        self, number: int, scenarios: Iterable[Scenario], stages: list[Stage]
+    ) -> dict[Setup, Target]:
+        targets = {}
+        for setup in dict.fromkeys(each.setup for each in scenarios):
+            transport = next(each.transport for each in scenarios if each.setup == setup)
+            if transport not in self._transports:
+                self._failed(setup.name, f"the driver was built without {transport}")
+                continue
+            pin = driving.PIN if setup.pinned else None
+            stage = Stage(self._directory / f"{number}-{len(stages)}", pin)
+            stages.append(stage)
+            try:
+                targets[setup] = setup.start(stage)
+            except (Failed, OSError) as error:
+                self._failed(setup.name, str(error))
+        return targets
+
+    def _measure(self, scenario: Scenario, target: Target | None) -> dict[str, Any] | None:
+        if target is None:
+            return None
+        try:
+            measured = driving.drive(scenario, target, self._warm_up, self._seconds)
+        except (Failed, OSError) as error:
+            self._failed(scenario.name, str(error))
+            return None
+        cpu = " ".join(f"{k} {v:.2f}" for k, v in measured["cpu_us_per_call"].items())
+        print(
+            f"  {scenario.name:<38} {measured['rps']:>11,.0f}/s  p50 {measured['p50_us']:>9,.0f} us"
+            f"  p99 {measured['p99_us']:>9,.0f} us  CPU us/call: {cpu}",
+            flush=True,
+        )
+        return measured
+
+    def _failed(self, name: str, why: str) -> None:
+        if name not in self.failures:
+            print(f"  {name}: not measured: {why}", flush=True)
+        self.failures[name] = why
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    described = machine.describe()
+    scenarios = [each for each in SCENARIOS if each.quick or not args.quick]
+    if args.only:
+        scenarios = [each for each in SCENARIOS if fnmatch.fnmatch(each.name, args.only)]
+    rounds = args.rounds or (3 if args.quick else 5)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp") as directory:
+        seconds = args.seconds or (0.4 if args.quick else 0.6)
+        run = Run(Path(directory), warm_up=0.15 if args.quick else 0.25, seconds=seconds)
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
+            run.round(number, scenarios)
+            if not args.only:
+                where = Path(directory) / f"startup-{number}"
+                run.attempt("samovard_start", number, lambda: startup.samovard_start(where))
+                run.attempt("samovar_call", number, lambda: startup.samovar_call(where))
+        if not args.only or "core" in args.only or "memory" in args.only:
+            print("the core alone", flush=True)
+            core.measure(run.attempt, args.quick)
+    described["load_average_after"] = [round(each, 2) for each in os.getloadavg()]
+    described["seconds"] = round(time.monotonic() - began)
+    described["rounds"] = rounds
+    described["quick"] = args.quick
+    return {"machine": described, "rounds": run.rounds, "failures": run.failures}
+
+
+def summary(rounds: bars.Rounds) -> None:
+    print("\nmedians (lowest - highest of the rounds)")
+    for name in rounds:
+        rps = bars.figure(rounds, name, "rps")
+        p50 = bars.figure(rounds, name, "p50_us")
+        p99 = bars.figure(rounds, name, "p99_us")
+        if rps and p50 and p99:
+            print(
+                f"  {name:<38} {rps.median:>11,.0f}/s ({rps.low:,.0f} - {rps.high:,.0f})"
+                f"  p50 {p50.median:,.0f} us  p99 {p99.median:,.0f} us"
+            )
+    print()
+    for bar in bars.BARS:
+        print(bar.line(rounds))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the bars that matter most, < 3 min")
+    parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name matches")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured")
+    parser.add_argument("--seconds", type=float, help="how long each measurement takes")
+    parser.add_argument("--page", action="store_true", help="only write docs/benchmarks.md anew")
+    args = parser.parse_args()
+    if args.page:
+        page.write(json.loads(RESULTS.read_text()), PAGE)
+        return 0
+    results = measure(args)
+    whole = not args.quick and not args.only
+    path = RESULTS if whole else QUICK_RESULTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
+    if whole:
+        page.write(results, PAGE)
+    summary(results["rounds"])
+    print(f"\n{results['machine']['seconds']} s; results: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
