@@ -1,8 +1,69 @@
-"""The core alone."""
+"""The core alone: instructions by callgrind, nanoseconds by Google Benchmark, bytes per queued request."""
 
+import json
+import re
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from bench.stage import BIN, Failed
 
-def measure(attempt: Callable[[str, int, Callable[[], dict[str, Any]]], None], quick: bool) -> None:
-    pass
+COUNT = BIN / "samovar-bench-count"
+TIMES = BIN / "samovar-bench-core"
+CAP_S = 240
+REQUESTS = 2000  # counted; every one costs the same to the instruction
+
+Attempt = Callable[[str, int, Callable[[], dict[str, Any]]], None]
+
+# clients, workers, queued
+SMALL = (1, 1, 0)
+LARGE = (10_000, 1_000, 1_000_000)
+BETWEEN = [(100, 64, 0), (10_000, 1, 0), (1, 1_000, 0), (10_000, 1_000, 0)]
+
+
+def _run(command: list[Any]) -> "subprocess.CompletedProcess[str]":
+    words = [str(word) for word in command]
+    if shutil.which(words[0]) is None:
+        raise Failed(f"{Path(words[0]).name} is not there: its packages are not installed")
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=CAP_S)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{Path(words[0]).name} took more than {CAP_S} s") from None
+    if done.returncode != 0:
+        raise Failed(done.stderr.strip()[-300:] or f"it ended with {done.returncode}")
+    return done
+
+
+def instructions(clients: int, workers: int, queued: int) -> dict[str, Any]:
+    """Of one request, in the core only: what the peers do in the benchmark is not collected."""
+    with tempfile.NamedTemporaryFile(prefix="sb-callgrind-") as output:
+        command: list[Any] = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
+        command += ["--collect-atstart=no", f"--callgrind-out-file={output.name}", COUNT]
+        command += ["steps", clients, workers, queued, REQUESTS]
+        found = re.search(r"Collected : (\d+)", _run(command).stderr)
+    if found is None:
+        raise Failed("callgrind counted nothing")
+    return {"instructions": int(found[1]) / REQUESTS}
+
+
+def queue_memory() -> dict[str, Any]:
+    return dict(json.loads(_run([COUNT, "memory", 1_000_000]).stdout))
+
+
+def _times() -> dict[str, float]:
+    output = json.loads(_run([TIMES, "--benchmark_format=json"]).stdout)
+    return {each["name"]: each["cpu_time"] for each in output["benchmarks"]}
+
+
+def measure(attempt: Attempt, quick: bool) -> None:
+    attempt("queue_memory", 0, queue_memory)
+    cases = {"small": SMALL, "large": LARGE}
+    if not quick:
+        cases |= {"_".join(map(str, case)): case for case in BETWEEN}
+    for name, case in cases.items():
+        attempt(f"core_instructions/{name}", 0, lambda case=case: instructions(*case))
+    if not quick:
+        attempt("core_times", 0, _times)

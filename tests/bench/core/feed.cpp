@@ -44,6 +44,7 @@ Feed::Feed(FeedSizes sizes) : sizes_(sizes), core_(config(), now_) {
     worker_epochs_.push_back(greet(Side::backend, sizes.clients + i, true));
   if (sizes.queued != 0) fill(sizes.queued);
   for (std::size_t i = 0; i < sizes.workers; ++i) announce(i);
+  if (sizes.workers == 0) return;
   // The core learns how long the method takes, and the workers get what they can hold.
   Meter none;
   for (std::size_t i = 0; i < 4 * sizes.workers + 1'000; ++i) step(none);
