@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import bars, core, driving, machine, page, startup
+from bench import bars, core, driving, machine, page, startup, ways
 from bench.scenarios import SCENARIOS, Scenario, Setup
 from bench.setups import Target
 from bench.stage import ROOT, Failed, Stage
@@ -106,7 +106,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     described = machine.describe()
     scenarios = [each for each in SCENARIOS if each.quick or not args.quick]
     if args.only:
-        scenarios = [each for each in SCENARIOS if fnmatch.fnmatch(each.name, args.only)]
+        patterns = args.only.split(",")
+        scenarios = [
+            each
+            for each in SCENARIOS
+            if any(fnmatch.fnmatch(each.name, pattern) for pattern in patterns)
+        ]
     rounds = args.rounds or (3 if args.quick else 5)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp") as directory:
@@ -119,6 +124,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 where = Path(directory) / f"startup-{number}"
                 run.attempt("samovard_start", number, lambda: startup.samovard_start(where))
                 run.attempt("samovar_call", number, lambda: startup.samovar_call(where))
+            if not args.only and not args.quick:
+                run.attempt("way_per_call/1", number, ways.per_call)
+                run.attempt("way_nudge/1", number, ways.nudge)
         if not args.only or "core" in args.only or "memory" in args.only:
             print("the core alone", flush=True)
             core.measure(run.attempt, args.quick)
@@ -127,6 +135,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     described["rounds"] = rounds
     described["quick"] = args.quick
     return {"machine": described, "rounds": run.rounds, "failures": run.failures}
+
+
+def as_text(results: dict[str, Any]) -> str:
+    """JSON with a line for each scenario."""
+    lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in results["rounds"].items()]
+    rounds = "{\n" + ",\n".join(lines) + "\n}"
+    rest = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in results.items() if k != "rounds"]
+    return "{\n" + ",\n".join([*rest, f'"rounds": {rounds}']) + "\n}\n"
 
 
 def summary(rounds: bars.Rounds) -> None:
@@ -148,7 +164,7 @@ def summary(rounds: bars.Rounds) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the bars that matter most, < 3 min")
-    parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name matches")
+    parser.add_argument("--only", metavar="PATTERN,...", help="scenarios whose name matches one")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument("--seconds", type=float, help="how long each measurement takes")
     parser.add_argument("--page", action="store_true", help="only write docs/benchmarks.md anew")
@@ -160,7 +176,7 @@ def main() -> int:
     whole = not args.quick and not args.only
     path = RESULTS if whole else QUICK_RESULTS
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    path.write_text(as_text(results))
     if whole:
         page.write(results, PAGE)
     summary(results["rounds"])

@@ -100,7 +100,7 @@ SCENARIOS: list[Scenario] = [
     Scenario(LIMIT, "zmq", 1000, processes=CLIENTS, suffix="_8_clients", quick=True),
     Scenario(SAMOVAR, "samovar", 1000, processes=CLIENTS, suffix="_8_clients", quick=True),
     Scenario(PROXY_TUNED_PINNED, "zmq", 1),
-    Scenario(SAMOVAR_PINNED, "samovar", 1),
+    Scenario(SAMOVAR_PINNED, "samovar", 1, quick=True),
     Scenario(STDIO, "stdio", 1, LINES, quick=True),
     Scenario(STDIO, "stdio", 64, LINES),
     Scenario(STDIO, "stdio", 1, ("--pause-us", 200, *LINES), suffix="_pause", quick=True),
@@ -109,8 +109,8 @@ SCENARIOS: list[Scenario] = [
     Scenario(
         SAMOVAR, "protocol", 1000, ("--connections", 1000), suffix="_connections_1000", quick=True
     ),
-    *_usual(NATS, "nats"),
-    *_usual(REDIS_BATCH, "redis"),
+    *_usual(NATS, "nats", quick=True),
+    *_usual(REDIS_BATCH, "redis", quick=True),
     *_usual(REDIS_PLAIN, "redis"),
     *_usual(GRPC_SYNC, "grpc"),
     *_usual(GRPC_AIO, "grpc"),

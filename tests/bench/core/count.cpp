@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "samovar-bench-count: %s\n", error.what());
     return 1;
   }
-  std::fprintf(stderr, "usage: samovar-bench-count memory REQUESTS | steps CLIENTS WORKERS QUEUED REQUESTS\n");
+  std::fprintf(stderr,
+               "usage: samovar-bench-count memory REQUESTS | steps CLIENTS WORKERS QUEUED REQUESTS\n");
   return 2;
 }

@@ -38,8 +38,7 @@ const std::string& reply_tail() {
 }  // namespace
 
 Feed::Feed(FeedSizes sizes) : sizes_(sizes), core_(config(), now_) {
-  for (std::size_t i = 0; i < sizes.clients; ++i)
-    client_epochs_.push_back(greet(Side::frontend, i, false));
+  for (std::size_t i = 0; i < sizes.clients; ++i) client_epochs_.push_back(greet(Side::frontend, i, false));
   for (std::size_t i = 0; i < sizes.workers; ++i)
     worker_epochs_.push_back(greet(Side::backend, sizes.clients + i, true));
   if (sizes.queued != 0) fill(sizes.queued);

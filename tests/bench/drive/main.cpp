@@ -15,10 +15,7 @@ namespace {
 using namespace samovar::bench;
 
 const std::map<std::string, MakeTransport> kTransports = {
-    {"zmq", make_zmq},
-    {"samovar", make_samovar},
-    {"protocol", make_protocol},
-    {"stdio", make_stdio},
+    {"zmq", make_zmq},     {"samovar", make_samovar}, {"protocol", make_protocol}, {"stdio", make_stdio},
 #ifdef BENCH_WITH_NATS
     {"nats", make_nats},
 #endif

@@ -21,7 +21,8 @@ class Nats final : public Transport {
     natsMsg* reply = nullptr;
     Payload payload(options.body);
     const std::string& body = payload.next();
-    check(natsConnection_Request(&reply, connection_, "bench", body.data(), static_cast<int>(body.size()), 10'000),
+    check(natsConnection_Request(&reply, connection_, "bench", body.data(), static_cast<int>(body.size()),
+                                 10'000),
           "first call");
     natsMsg_Destroy(reply);
   }
@@ -39,7 +40,8 @@ class Nats final : public Transport {
     for (std::size_t slot = 0; slot < calls.outstanding(); ++slot) {
       subjects_.push_back(std::string(inbox_) + "." + std::to_string(slot));
     }
-    check(natsConnection_Subscribe(&subscription_, connection_, pattern.c_str(), answered, this), "subscribe");
+    check(natsConnection_Subscribe(&subscription_, connection_, pattern.c_str(), answered, this),
+          "subscribe");
     check(natsSubscription_SetPendingLimits(subscription_, -1, -1), "limits");
     // All begin in a callback: everything happens on one thread.
     check(natsConnection_PublishString(connection_, (std::string(inbox_) + ".start").c_str(), ""), "start");

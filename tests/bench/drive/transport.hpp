@@ -14,9 +14,9 @@ namespace samovar::bench {
 struct TransportOptions {
   std::string endpoint;
   std::size_t connections = 1;
-  std::size_t frames = 2;           // of a message of raw ZeroMQ
-  std::size_t body = 0;             // bytes; 0: the look-up
-  bool attachment = false;          // the body goes as an attachment
+  std::size_t frames = 2;            // of a message of raw ZeroMQ
+  std::size_t body = 0;              // bytes; 0: the look-up
+  bool attachment = false;           // the body goes as an attachment
   std::vector<std::string> command;  // of the child of stdio
 };
 

@@ -11,10 +11,10 @@ namespace samovar::bench {
 
 const std::string& fixed_answer() {
   using namespace std::string_literals;
-  static const std::string answer =
-      "\x86\xa2ip\xad"s + "192.168.1.117" + "\xa7" + "country\xa2" + "CN\xa4name\xa5" + "China\xa4" +
-      "city\xa7" + "Beijing\xa8" + "latitude\xcb\x40\x43\xf3\x33\x33\x33\x33\x33\xa9" +
-      "longitude\xcb\x40\x5d\x19\x99\x99\x99\x99\x9a"s;
+  static const std::string answer = "\x86\xa2ip\xad"s + "192.168.1.117" + "\xa7" + "country\xa2" +
+                                    "CN\xa4name\xa5" + "China\xa4" + "city\xa7" + "Beijing\xa8" +
+                                    "latitude\xcb\x40\x43\xf3\x33\x33\x33\x33\x33\xa9" +
+                                    "longitude\xcb\x40\x5d\x19\x99\x99\x99\x99\x9a"s;
   return answer;
 }
 

@@ -75,7 +75,8 @@ class NullWorker {
 
   void answer() {
     std::uint64_t sent_us = 0;
-    if (proto::decode_requests(frame_.to_string_view(), attachments_.size(), sent_us, items_) != nullptr) return;
+    if (proto::decode_requests(frame_.to_string_view(), attachments_.size(), sent_us, items_) != nullptr)
+      return;
     proto::BundleWriter writer(proto::Kind::reply, epoch_);
     for (const auto& item : items_) {
       writer.add_reply(item.id, item.attempt, Status::ok, 0, tail_for(item));
