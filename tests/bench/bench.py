@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import bars, core, driving, machine, page, startup, ways
+from bench import bars, core, driving, instructions, machine, page, startup, ways
 from bench.scenarios import SCENARIOS, Scenario, Setup
 from bench.setups import Target
 from bench.stage import ROOT, Failed, Stage
@@ -23,6 +23,9 @@ from bench.stage import ROOT, Failed, Stage
 RESULTS = ROOT / "docs" / "benchmarks" / "results.json"
 QUICK_RESULTS = ROOT / "build" / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+Measure = Callable[[], dict[str, Any]]
 
 
 class Run:
@@ -56,7 +59,7 @@ class Run:
         found += [None] * (number + 1 - len(found))
         found[number] = measured
 
-    def attempt(self, name: str, number: int, measure: Callable[[], dict[str, Any]]) -> None:
+    def attempt(self, name: str, number: int, measure: Measure) -> None:
         try:
             self.note(name, number, measure())
         except (Failed, OSError) as error:
@@ -102,16 +105,23 @@ class Run:
         self.failures[name] = why
 
 
+class Wanted:
+    """Which scenarios this run is to measure."""
+
+    def __init__(self, patterns: list[str] | None, quick: bool) -> None:
+        self._patterns = patterns
+        self._quick = quick
+
+    def __call__(self, name: str, is_quick: bool) -> bool:
+        if self._patterns is not None:
+            return any(fnmatch.fnmatch(name, pattern) for pattern in self._patterns)
+        return is_quick or not self._quick
+
+
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     described = machine.describe()
-    scenarios = [each for each in SCENARIOS if each.quick or not args.quick]
-    if args.only:
-        patterns = args.only.split(",")
-        scenarios = [
-            each
-            for each in SCENARIOS
-            if any(fnmatch.fnmatch(each.name, pattern) for pattern in patterns)
-        ]
+    wanted = Wanted(args.only.split(",") if args.only else None, args.quick)
+    scenarios = [each for each in SCENARIOS if wanted(each.name, each.quick)]
     rounds = args.rounds or (3 if args.quick else 5)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp") as directory:
@@ -120,16 +130,20 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         for number in range(rounds):
             print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
             run.round(number, scenarios)
-            if not args.only:
-                where = Path(directory) / f"startup-{number}"
-                run.attempt("samovard_start", number, lambda: startup.samovard_start(where))
-                run.attempt("samovar_call", number, lambda: startup.samovar_call(where))
-            if not args.only and not args.quick:
-                run.attempt("way_per_call/1", number, ways.per_call)
-                run.attempt("way_nudge/1", number, ways.nudge)
-        if not args.only or "core" in args.only or "memory" in args.only:
-            print("the core alone", flush=True)
-            core.measure(run.attempt, args.quick)
+            where = Path(directory) / f"startup-{number}"
+            once: dict[str, tuple[bool, Measure]] = {
+                "samovard_start": (True, lambda: startup.samovard_start(where)),
+                "samovar_call": (True, lambda: startup.samovar_call(where)),
+                "way_per_call/1": (False, ways.per_call),
+                "way_nudge/1": (False, ways.nudge),
+            }
+            for name, (quick, each) in once.items():
+                if wanted(name, quick):
+                    run.attempt(name, number, each)
+        for name, (quick, each) in (core.CASES | instructions.CASES).items():
+            if wanted(name, quick):
+                print(f"  {name}", flush=True)
+                run.attempt(name, 0, each)
     described["load_average_after"] = [round(each, 2) for each in os.getloadavg()]
     described["seconds"] = round(time.monotonic() - began)
     described["rounds"] = rounds

@@ -65,6 +65,7 @@ def render(results: dict[str, Any], template: str, notes_text: str) -> str:
         "peers": tables.peers(rounds),
         "bodies": tables.bodies(rounds, BODIES),
         "cpu": tables.cpu(rounds),
+        "instructions": tables.instructions(rounds),
         "core": tables.core(rounds),
         "failures": "\n".join(failures) or "Nothing was left out.",
     }

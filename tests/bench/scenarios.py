@@ -36,7 +36,11 @@ class Scenario:
 
 
 def _usual(setup: Setup, transport: str, *options: object, quick: bool = False) -> list[Scenario]:
-    return [Scenario(setup, transport, n, options, quick=quick) for n in OUTSTANDING]
+    # Enough calls for a p99 where there is one at a time.
+    return [
+        Scenario(setup, transport, n, options, quick=quick, seconds=2.0 if n == 1 else 1.0)
+        for n in OUTSTANDING
+    ]
 
 
 LIMIT = Setup("limit", setups.proxy("echo"))
@@ -97,10 +101,11 @@ SCENARIOS: list[Scenario] = [
     *_usual(SAMOVAR_NULL, "samovar", quick=True),
     *_usual(SAMOVAR_TCP, "samovar"),
     *_usual(LIMIT_TCP, "zmq"),
+    *[Scenario(SAMOVAR, "samovar", n, ("--decode",), suffix="_decoded") for n in OUTSTANDING],
     Scenario(LIMIT, "zmq", 1000, processes=CLIENTS, suffix="_8_clients", quick=True),
     Scenario(SAMOVAR, "samovar", 1000, processes=CLIENTS, suffix="_8_clients", quick=True),
-    Scenario(PROXY_TUNED_PINNED, "zmq", 1),
-    Scenario(SAMOVAR_PINNED, "samovar", 1, quick=True),
+    Scenario(PROXY_TUNED_PINNED, "zmq", 1, seconds=2.0),
+    Scenario(SAMOVAR_PINNED, "samovar", 1, quick=True, seconds=2.0),
     Scenario(STDIO, "stdio", 1, LINES, quick=True),
     Scenario(STDIO, "stdio", 64, LINES),
     Scenario(STDIO, "stdio", 1, ("--pause-us", 200, *LINES), suffix="_pause", quick=True),

@@ -47,10 +47,13 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
     def wait_for(self, text: str) -> None:
         """Waits until its output has this text."""
         end = time.monotonic() + START_CAP_S
-        while text not in (log := self._log.read_text(errors="replace")):
+        while text not in (log := self.log()):
             if self._process.poll() is not None or time.monotonic() > end:
                 raise Failed(f"{self.name} did not get ready: {log.strip()[-300:]}")
             time.sleep(0.002)

@@ -16,6 +16,7 @@ PATHS = {
     "proxy_plain": "zmq_proxy, pyzmq worker, plain",
     "proxy_tuned": "zmq_proxy, pyzmq worker, tuned",
     "samovar": "**Samovar**, 1 Python worker",
+    "samovar_decoded": "the same, and the client decodes the answer into a struct",
     "samovar_2_workers": "Samovar, 2 Python workers",
     "samovar_tcp": "Samovar over tcp",
     "samovar_null": "Samovar, C++ null worker",
@@ -159,6 +160,19 @@ def core(rounds: Rounds) -> str:
 def _case(name: str) -> str:
     parts = [part.split(":") for part in name.split("/") if ":" in part]
     return ", ".join(f"{int(v):,} {k}" for k, v in parts if k != "iterations")
+
+
+def instructions(rounds: Rounds) -> str:
+    labels = {
+        "instructions/samovard": "samovard, C++ null worker",
+        "instructions/client": "the C++ client (and the driver) of the same",
+        "instructions/proxy": "zmq_proxy, C++ echo",
+    }
+    rows = []
+    for name, label in labels.items():
+        if value := figure(rounds, name, "instructions"):
+            rows.append([label, spread(value)])
+    return table(["1,000 outstanding, under callgrind", "instructions per call"], rows)
 
 
 def machine(described: dict[str, Any]) -> str:

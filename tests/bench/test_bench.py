@@ -37,6 +37,8 @@ def rounds() -> bars.Rounds:
     found["queue_memory"] = [{"bytes": 440.0}]
     found["core_instructions/small"] = [{"instructions": 1000.0}]
     found["core_instructions/large"] = [{"instructions": 1100.0}]
+    for name in ("samovard", "client", "proxy"):
+        found[f"instructions/{name}"] = [{"instructions": 9000.0}]
     found["core_times"] = [{"dispatched/clients:1/workers:64/queued:0/iterations:5": 1500.0}]
     found["samovard_start"] = [{"ms": 12.0}] * 3
     found["samovar_call"] = [{"ms": 80.0}] * 3
@@ -106,6 +108,14 @@ def test_a_peer_is_compared_in_its_better_way() -> None:
     assert {peer: value.median for peer, value in ratios.items()} == {"NATS": 4.0, "Redis": 2.0}
     best = next(bar for bar in bars.BARS if bar.name == "vs_best_peer").value(rounds)
     assert best is not None and best.median == 2.0
+
+
+def test_a_run_measures_what_it_was_asked_for() -> None:
+    assert bench.Wanted(None, quick=False)("a/1", False)
+    assert not bench.Wanted(None, quick=True)("a/1", False)
+    assert bench.Wanted(None, quick=True)("a/1", True)
+    some = bench.Wanted(["a/*", "core_*"], quick=True)
+    assert some("a/1", False) and some("core_times", False) and not some("b/1", True)
 
 
 def test_scenarios_have_names_of_their_own() -> None:

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   app.add_option("--frames", transport_options.frames);
   app.add_option("--body", transport_options.body, "bytes; 0: the look-up");
   app.add_flag("--attachment", transport_options.attachment);
+  app.add_flag("--decode", transport_options.decode, "the answer, into a struct (samovar)");
   app.add_option("--warm-up", warm_up, "seconds");
   app.add_option("--duration", duration, "seconds");
   app.add_option("--pause-us", pause_us, "between calls");

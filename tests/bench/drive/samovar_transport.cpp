@@ -1,5 +1,6 @@
 // Samovar's public client: the blocking call when one is outstanding, else callbacks that make the next call.
-// As over every other transport, the answer is not decoded.
+// As over every other transport, the
+// answer is not decoded, unless it is asked for.
 #include <atomic>
 #include <map>
 #include <samovar/client.hpp>
@@ -12,6 +13,16 @@ namespace {
 
 constexpr std::string_view kNoArguments{"\x90", 1};
 
+struct Answer {
+  std::string ip;
+  std::string country;
+  std::string name;
+  std::string city;
+  double latitude = 0;
+  double longitude = 0;
+  MSGPACK_DEFINE_MAP(ip, country, name, city, latitude, longitude)
+};
+
 std::string as_argument(const std::string& body) {
   std::string out("\x91\xc6", 2);  // an array of 1, bin with 4 bytes of length
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(body.size() >> shift);
@@ -21,7 +32,7 @@ std::string as_argument(const std::string& body) {
 class Samovar final : public Transport {
  public:
   explicit Samovar(const TransportOptions& options)
-      : client_(options.endpoint), attachment_(options.attachment) {
+      : client_(options.endpoint), attachment_(options.attachment), decode_(options.decode) {
     Payload payload(options.body);
     if (payload.is_look_up()) {
       const auto found = client_.call<std::map<std::string, samovar::Value>>(
@@ -40,8 +51,7 @@ class Samovar final : public Transport {
     if (calls.outstanding() == 1) {
       calls.begin(0);
       for (;;) {
-        const auto result = call(payload);
-        if (!result) throw samovar::Error(result.error());
+        wait_for_one(payload);
         if (!calls.end(0)) return;
         calls.begin_again(0);
       }
@@ -66,9 +76,20 @@ class Samovar final : public Transport {
     return client_.try_call<void>("bench.echo", samovar::packed(argument_));
   }
 
+  void wait_for_one(Payload& payload) {
+    if (decode_) {
+      client_.call<Answer>("bench.lookup", samovar::packed(kNoArguments, payload.next()));
+    } else {
+      call(payload).value();
+    }
+  }
+
   void start(std::size_t slot) {
     const auto ended = [this, slot](Result result) { answered(slot, result); };
-    if (payload_->is_look_up()) {
+    if (decode_) {
+      client_.async_call("bench.lookup", samovar::packed(kNoArguments, payload_->next()),
+                         [this, slot](samovar::Result<Answer> result) { answered(slot, result); });
+    } else if (payload_->is_look_up()) {
       client_.async_call("bench.lookup", samovar::packed(kNoArguments, payload_->next()), ended);
     } else if (attachment_) {
       client_.async_call("bench.echo_attached", samovar::attachment(buffer_), ended);
@@ -78,7 +99,7 @@ class Samovar final : public Transport {
   }
 
   // Runs on the client's thread. What it throws ends the program.
-  void answered(std::size_t slot, const Result& result) {
+  void answered(std::size_t slot, const samovar::ResultBase& result) {
     if (!result) throw samovar::Error(result.error());
     if (calls_->end(slot)) {
       calls_->begin_again(slot);
@@ -97,6 +118,7 @@ class Samovar final : public Transport {
 
   samovar::Client client_;
   const bool attachment_;
+  const bool decode_;
   std::string argument_;
   samovar::Buffer buffer_;
   Calls* calls_ = nullptr;

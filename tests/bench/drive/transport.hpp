@@ -17,6 +17,7 @@ struct TransportOptions {
   std::size_t frames = 2;            // of a message of raw ZeroMQ
   std::size_t body = 0;              // bytes; 0: the look-up
   bool attachment = false;           // the body goes as an attachment
+  bool decode = false;               // the answer, into a struct
   std::vector<std::string> command;  // of the child of stdio
 };
 
