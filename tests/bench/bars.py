@@ -37,6 +37,19 @@ def ratio(rounds: Rounds, key: str, above: str, below: str) -> Figure | None:
     return Figure.of([a[key] / b[key] for a, b in pairs if a and b and b.get(key)])
 
 
+def cpu(rounds: Rounds, scenario: str) -> dict[str, float]:
+    """CPU us per call: medians by process; workers are added up."""
+    found: dict[str, list[float]] = {}
+    for measured in rounds.get(scenario, []):
+        sums: dict[str, float] = {}
+        for process, used in (measured or {}).get("cpu_us_per_call", {}).items():
+            kind = process.rstrip("0123456789")
+            sums[kind] = sums.get(kind, 0.0) + used
+        for kind, used in sums.items():
+            found.setdefault(kind, []).append(used)
+    return {kind: value.median for kind, used in found.items() if (value := Figure.of(used))}
+
+
 def best(rounds: Rounds, key: str, scenarios: Sequence[str], largest: bool) -> str | None:
     """Which of these scenarios has the best median."""
     found = {name: value for name in scenarios if (value := figure(rounds, name, key)) is not None}

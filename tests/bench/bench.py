@@ -118,28 +118,42 @@ class Wanted:
         return is_quick or not self._quick
 
 
+def measure_rounds(run: Run, wanted: Wanted, args: argparse.Namespace, directory: Path) -> int:
+    """As many rounds as were asked for, or as there is time for; returns how many."""
+    scenarios = [each for each in SCENARIOS if wanted(each.name, each.quick)]
+    rounds: int = args.rounds or (3 if args.quick else 5)
+    budget_s = float("inf") if args.rounds else 130 if args.quick else 690
+    began = time.monotonic()
+    longest = 0.0
+    for number in range(rounds):
+        started = time.monotonic()
+        if number > 0 and started - began + longest > budget_s:
+            print(f"no time for more than {number} rounds: this machine is slow or busy")
+            return number
+        print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
+        run.round(number, scenarios)
+        where = directory / f"startup-{number}"
+        once: dict[str, tuple[bool, Measure]] = {
+            "samovard_start": (True, lambda: startup.samovard_start(where)),
+            "samovar_call": (True, lambda: startup.samovar_call(where)),
+            "way_per_call/1": (False, ways.per_call),
+            "way_nudge/1": (False, ways.nudge),
+        }
+        for name, (quick, each) in once.items():
+            if wanted(name, quick):
+                run.attempt(name, number, each)
+        longest = max(longest, time.monotonic() - started)
+    return rounds
+
+
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     described = machine.describe()
     wanted = Wanted(args.only.split(",") if args.only else None, args.quick)
-    scenarios = [each for each in SCENARIOS if wanted(each.name, each.quick)]
-    rounds = args.rounds or (3 if args.quick else 5)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp") as directory:
         seconds = args.seconds or (0.4 if args.quick else 0.6)
         run = Run(Path(directory), warm_up=0.15 if args.quick else 0.25, seconds=seconds)
-        for number in range(rounds):
-            print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
-            run.round(number, scenarios)
-            where = Path(directory) / f"startup-{number}"
-            once: dict[str, tuple[bool, Measure]] = {
-                "samovard_start": (True, lambda: startup.samovard_start(where)),
-                "samovar_call": (True, lambda: startup.samovar_call(where)),
-                "way_per_call/1": (False, ways.per_call),
-                "way_nudge/1": (False, ways.nudge),
-            }
-            for name, (quick, each) in once.items():
-                if wanted(name, quick):
-                    run.attempt(name, number, each)
+        rounds = measure_rounds(run, wanted, args, Path(directory))
         for name, (quick, each) in (core.CASES | instructions.CASES).items():
             if wanted(name, quick):
                 print(f"  {name}", flush=True)
@@ -166,9 +180,10 @@ def summary(rounds: bars.Rounds) -> None:
         p50 = bars.figure(rounds, name, "p50_us")
         p99 = bars.figure(rounds, name, "p99_us")
         if rps and p50 and p99:
+            cpu = " ".join(f"{k} {v:.2f}" for k, v in bars.cpu(rounds, name).items())
             print(
-                f"  {name:<38} {rps.median:>11,.0f}/s ({rps.low:,.0f} - {rps.high:,.0f})"
-                f"  p50 {p50.median:,.0f} us  p99 {p99.median:,.0f} us"
+                f"  {name:<34} {rps.median:>9,.0f}/s ({rps.low:,.0f} - {rps.high:,.0f})"
+                f"  p50 {p50.median:,.0f} us  p99 {p99.median:,.0f} us  CPU us/call: {cpu}"
             )
     print()
     for bar in bars.BARS:

@@ -110,6 +110,7 @@ SCENARIOS: list[Scenario] = [
     Scenario(STDIO, "stdio", 64, LINES),
     Scenario(STDIO, "stdio", 1, ("--pause-us", 200, *LINES), suffix="_pause", quick=True),
     Scenario(SAMOVAR, "samovar", 1, ("--pause-us", 200), suffix="_pause", quick=True),
+    Scenario(LIMIT, "zmq", 1000, ("--connections", 1000), suffix="_connections_1000", quick=True),
     Scenario(SAMOVAR, "protocol", 1000, ("--connections", 1), suffix="_connections_1", quick=True),
     Scenario(
         SAMOVAR, "protocol", 1000, ("--connections", 1000), suffix="_connections_1000", quick=True

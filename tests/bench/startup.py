@@ -16,7 +16,13 @@ def samovard_start(directory: Path) -> dict[str, Any]:
     best = float("inf")
     for number in range(REPEATS):
         stage = Stage(directory / f"start-{number}")
-        command = [BIN / "samovard", "--frontend", stage.ipc("f"), "--backend", stage.ipc("b")]
+        command: list[Any] = [
+            BIN / "samovard",
+            "--frontend",
+            stage.ipc("f"),
+            "--backend",
+            stage.ipc("b"),
+        ]
         try:
             began = time.perf_counter()
             process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -39,7 +45,13 @@ def samovar_call(directory: Path) -> dict[str, Any]:
     stage = Stage(directory / "call")
     try:
         target = SAMOVAR_NULL.start(stage)
-        command = [BIN / "samovar", "--endpoint", target.endpoint, "call", "bench.lookup"]
+        command: list[Any] = [
+            BIN / "samovar",
+            "--endpoint",
+            target.endpoint,
+            "call",
+            "bench.lookup",
+        ]
         best = float("inf")
         for _ in range(REPEATS):
             began = time.perf_counter()

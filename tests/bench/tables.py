@@ -11,6 +11,7 @@ PATHS = {
     "limit": "**the limit**: zmq_proxy, C++ echo, 2 frames",
     "limit_1_frame": "zmq_proxy, C++ echo, 1 frame",
     "limit_tcp": "the limit, over tcp",
+    "limit_connections_1000": "the limit, over 1,000 connections",
     "direct_plain": "no broker: pyzmq, plain",
     "direct_tuned": "no broker: pyzmq, tuned",
     "proxy_plain": "zmq_proxy, pyzmq worker, plain",
@@ -20,6 +21,8 @@ PATHS = {
     "samovar_2_workers": "Samovar, 2 Python workers",
     "samovar_tcp": "Samovar, over tcp",
     "samovar_null": "Samovar, C++ null worker",
+    "samovar_connections_1": "Samovar, 1 request a message, 1 connection",
+    "samovar_connections_1000": "Samovar, 1 request a message, 1,000 connections",
     "stdio": "a resident process over stdio, JSON lines",
     "nats": "NATS, Python responder",
     "redis_batch": "Redis lists, Python worker in batches",
@@ -87,24 +90,11 @@ def latency(rounds: Rounds) -> str:
     return table(["us, 1 outstanding", "p50", "p99"], rows)
 
 
-def _cpu(rounds: Rounds, scenario: str) -> dict[str, float]:
-    """Medians by process; workers are added up."""
-    found: dict[str, list[float]] = {}
-    for measured in rounds.get(scenario, []):
-        sums: dict[str, float] = {}
-        for process, used in (measured or {}).get("cpu_us_per_call", {}).items():
-            kind = process.rstrip("0123456789")
-            sums[kind] = sums.get(kind, 0.0) + used
-        for kind, used in sums.items():
-            found.setdefault(kind, []).append(used)
-    return {kind: value.median for kind, used in found.items() if (value := bars.Figure.of(used))}
-
-
 def cpu(rounds: Rounds) -> str:
     rows = []
     for name, label in PATHS.items():
         for outstanding in OUTSTANDING:
-            if used := _cpu(rounds, f"{name}/{outstanding}"):
+            if used := bars.cpu(rounds, f"{name}/{outstanding}"):
                 parts = [
                     f"{used[k]:.2f}" if k in used else "" for k in ("client", "broker", "worker")
                 ]
@@ -152,7 +142,7 @@ def core(rounds: Rounds) -> str:
             clients, workers, queued = (f"{int(each):,}" for each in case.split("_"))
             rows.append([clients, workers, queued, spread(value)])
     counted = table(["clients", "workers", "queued", "instructions per request"], rows)
-    times = next((each for each in rounds.get("core_times", []) if each), {})
+    times: dict[str, float] = next((each for each in rounds.get("core_times", []) if each), {})
     cells = [[_case(name), f"{ns:,.0f}"] for name, ns in times.items()]
     return counted + "\n\n" + table(["by Google Benchmark", "ns of CPU per request"], cells)
 

@@ -118,6 +118,10 @@ def test_a_run_measures_what_it_was_asked_for() -> None:
     assert some("a/1", False) and some("core_times", False) and not some("b/1", True)
 
 
+def test_workers_are_one_figure_of_cpu_time() -> None:
+    assert bars.cpu({"a/1": [measured(1)]}, "a/1") == {"client": 1.0, "broker": 2.0, "worker": 4.0}
+
+
 def test_scenarios_have_names_of_their_own() -> None:
     names = [scenario.name for scenario in SCENARIOS]
     assert len(set(names)) == len(names)
@@ -173,7 +177,7 @@ def test_a_chart_keeps_its_bars_inside() -> None:
     rows = [plots.Row("a", 15.0, 10.0, 20.0, True), plots.Row("b", 5e5, 4e5, 6e5, False)]
     svg = ElementTree.fromstring(plots.chart([("t", rows)], "us"))
     widths = [float(each.get("width", "0")) for each in svg.iter() if each.tag.endswith("rect")]
-    assert all(0 < width <= plots.WIDTH for width in widths)
+    assert all(0 <= width <= plots.WIDTH for width in widths)
 
 
 def test_results_are_json_with_a_line_for_each_scenario(results: dict[str, Any]) -> None:

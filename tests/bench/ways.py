@@ -32,7 +32,7 @@ def per_call() -> dict[str, Any]:
     start = time.perf_counter()
     for _ in range(CALLS):
         began = time.perf_counter()
-        command = [sys.executable, WAYS / "per_call.py", "ipgeo", ADDRESS]
+        command: list[Any] = [sys.executable, WAYS / "per_call.py", "ipgeo", ADDRESS]
         done = subprocess.run(command, capture_output=True, text=True, timeout=CAP_S)
         if done.stdout.strip() != ANSWER:
             raise Failed(f"per_call.py: {done.stderr.strip()[-200:] or done.stdout!r}")

@@ -15,7 +15,8 @@ class Zmq final : public Transport {
     socket_.set(zmq::sockopt::linger, 0);
     socket_.set(zmq::sockopt::sndhwm, 0);
     socket_.set(zmq::sockopt::rcvhwm, 0);
-    socket_.connect(options.endpoint);
+    // A DEALER sends over its connections in turn.
+    for (std::size_t i = 0; i < options.connections; ++i) socket_.connect(options.endpoint);
     Payload payload(options.body);
     socket_.set(zmq::sockopt::rcvtimeo, 10'000);
     send(0, payload.next());
