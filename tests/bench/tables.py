@@ -138,10 +138,10 @@ def core(rounds: Rounds) -> str:
         if name.startswith("core_instructions/"):
             value = figure(rounds, name, "instructions")
             case = name.partition("/")[2]
-            case = {"small": "1_1_0", "large": "10000_1000_1000000"}.get(case, case)
-            clients, workers, queued = (f"{int(each):,}" for each in case.split("_"))
-            rows.append([clients, workers, queued, spread(value)])
-    counted = table(["clients", "workers", "queued", "instructions per request"], rows)
+            case = {"small": "1_1_0_1", "large": "10000_1000_1000000_1"}.get(case, case)
+            rows.append([*(f"{int(each):,}" for each in case.split("_")), spread(value)])
+    head = ["clients", "workers", "queued", "requests in a message", "instructions per request"]
+    counted = table(head, rows)
     times: dict[str, float] = next((each for each in rounds.get("core_times", []) if each), {})
     cells = [[_case(name), f"{ns:,.0f}"] for name, ns in times.items()]
     return counted + "\n\n" + table(["by Google Benchmark", "ns of CPU per request"], cells)

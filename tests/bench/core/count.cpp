@@ -1,8 +1,8 @@
 // samovar-bench-count: what a request costs in the core alone, in figures that repeat.
 //
 //   samovar-bench-count memory REQUESTS                         resident bytes per queued request beyond its body
-//   samovar-bench-count steps CLIENTS WORKERS QUEUED REQUESTS   for callgrind, which counts the core's instructions:
-//     valgrind --tool=callgrind --instr-atstart=no --collect-atstart=no samovar-bench-count steps 1 1 0 1000
+//   samovar-bench-count steps CLIENTS WORKERS QUEUED BUNDLE REQUESTS   for callgrind, which counts the core's instructions:
+//     valgrind --tool=callgrind --instr-atstart=no --collect-atstart=no samovar-bench-count steps 1 1 0 1 1000
 #include <malloc.h>
 #include <unistd.h>
 #include <valgrind/callgrind.h>
@@ -47,7 +47,7 @@ int steps(FeedSizes sizes, std::size_t requests) {
   Feed feed(sizes);
   CALLGRIND_START_INSTRUMENTATION;
   Callgrind meter;
-  for (std::size_t i = 0; i < requests; ++i) feed.step(meter);
+  for (std::size_t i = 0; i < requests; i += sizes.bundle) feed.step(meter);
   CALLGRIND_STOP_INSTRUMENTATION;
   std::printf("{\"answered\": %llu}\n", static_cast<unsigned long long>(feed.answered()));
   std::fflush(stdout);
@@ -60,14 +60,15 @@ int main(int argc, char** argv) {
   try {
     const std::string what = argc > 1 ? argv[1] : "";
     if (what == "memory" && argc == 3) return memory(std::stoul(argv[2]));
-    if (what == "steps" && argc == 6) {
-      return steps({std::stoul(argv[2]), std::stoul(argv[3]), std::stoul(argv[4])}, std::stoul(argv[5]));
+    if (what == "steps" && argc == 7) {
+      return steps({std::stoul(argv[2]), std::stoul(argv[3]), std::stoul(argv[4]), std::stoul(argv[5])},
+                   std::stoul(argv[6]));
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "samovar-bench-count: %s\n", error.what());
     return 1;
   }
   std::fprintf(stderr,
-               "usage: samovar-bench-count memory REQUESTS | steps CLIENTS WORKERS QUEUED REQUESTS\n");
+               "usage: samovar-bench-count memory REQUESTS | steps CLIENTS WORKERS QUEUED BUNDLE REQUESTS\n");
   return 2;
 }

@@ -52,13 +52,12 @@ Feed::Feed(FeedSizes sizes) : sizes_(sizes), core_(config(), now_) {
 
 void Feed::fill(std::size_t requests) {
   Meter none;
-  for (std::size_t i = 0; i < requests; ++i) request(none);
+  for (std::size_t i = 0; i < requests; ++i) request(1, none);
 }
 
 void Feed::step(Meter& meter) {
-  request(meter);
-  if (at_workers_.empty()) throw std::runtime_error("no worker got the request");
-  reply(meter);
+  request(sizes_.bundle, meter);
+  for (std::size_t left = sizes_.bundle; left > 0;) left -= reply(left, meter);
 }
 
 std::uint64_t Feed::greet(Side side, std::size_t peer, bool is_worker) {
@@ -84,18 +83,29 @@ void Feed::announce(std::size_t worker) {
   take(exchange(Side::backend, peer, proto::encode(worker_epochs_[worker], ready), none));
 }
 
-void Feed::request(Meter& meter) {
+void Feed::request(std::size_t items, Meter& meter) {
   const std::size_t client = next_client_++ % sizes_.clients;
-  const test::RequestSpec spec{++next_id_, 1, 0, kHour_us, "bench.lookup", request_tail(next_id_)};
-  take(exchange(Side::frontend, client, test::encode_requests(client_epochs_[client], 0, {spec}), meter));
+  std::vector<test::RequestSpec> specs;
+  for (; items > 0; --items) {
+    ++next_id_;
+    specs.push_back({next_id_, 1, 0, kHour_us, "bench.lookup", request_tail(next_id_)});
+  }
+  take(exchange(Side::frontend, client, test::encode_requests(client_epochs_[client], 0, specs), meter));
 }
 
-void Feed::reply(Meter& meter) {
-  const Dispatched first = at_workers_.front();
-  at_workers_.pop_front();
-  const test::ReplySpec spec{first.id, first.attempt, Status::ok, kRun_us, reply_tail()};
-  take(exchange(Side::backend, sizes_.clients + first.worker,
-                test::encode_replies(worker_epochs_[first.worker], {spec}), meter));
+// The worker that was given something first answers as much of it as it can in one message.
+std::size_t Feed::reply(std::size_t items, Meter& meter) {
+  if (at_workers_.empty()) throw std::runtime_error("no worker got the request");
+  const std::size_t worker = at_workers_.front().worker;
+  std::vector<test::ReplySpec> specs;
+  while (specs.size() < items && !at_workers_.empty() && at_workers_.front().worker == worker) {
+    const Dispatched& first = at_workers_.front();
+    specs.push_back({first.id, first.attempt, Status::ok, kRun_us, reply_tail()});
+    at_workers_.pop_front();
+  }
+  take(exchange(Side::backend, sizes_.clients + worker, test::encode_replies(worker_epochs_[worker], specs),
+                meter));
+  return specs.size();
 }
 
 std::vector<broker::Message> Feed::exchange(Side side, std::size_t peer, std::string frame, Meter& meter) {

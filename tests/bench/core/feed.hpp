@@ -17,6 +17,7 @@ struct FeedSizes {
   std::size_t clients = 1;
   std::size_t workers = 1;
   std::size_t queued = 0;  // requests that wait at all times
+  std::size_t bundle = 1;  // requests in a message, and replies
 };
 
 // Marks what is to be counted: from start() to stop(), and nothing between.
@@ -32,8 +33,8 @@ class Feed {
   // All peers are connected and the queue is full afterwards.
   explicit Feed(FeedSizes sizes);
 
-  // One request comes in, one goes to a worker, its reply comes in and goes out. Only the core's share is metered;
-  // what peers do is not.
+  // A bundle of requests comes in, as many go to workers, their replies come in and go out. Only the core's share is
+  // metered; what peers do is not.
   void step(Meter& meter);
 
   // Requests that stay where they are: there must be no workers.
@@ -50,8 +51,8 @@ class Feed {
 
   std::uint64_t greet(broker::Side side, std::size_t peer, bool is_worker);
   void announce(std::size_t worker);
-  void request(Meter& meter);
-  void reply(Meter& meter);
+  void request(std::size_t items, Meter& meter);
+  std::size_t reply(std::size_t items, Meter& meter);
   // To the core, and out of it what it has to say.
   std::vector<broker::Message> exchange(broker::Side side, std::size_t peer, std::string frame, Meter& meter);
   void take(const std::vector<broker::Message>& messages);
