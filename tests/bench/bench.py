@@ -131,7 +131,7 @@ def measure_rounds(run: Run, wanted: Wanted, args: argparse.Namespace, directory
             print(f"no time for more than {number} rounds: this machine is slow or busy")
             return number
         print(f"round {number + 1} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
-        run.round(number, scenarios)
+        run.round(number, [each for each in scenarios if number < each.most_rounds])
         where = directory / f"startup-{number}"
         once: dict[str, tuple[bool, Measure]] = {
             "samovard_start": (True, lambda: startup.samovard_start(where)),

@@ -20,6 +20,7 @@ PATHS = {
     "samovar_decoded": "Samovar, answer decoded into a struct",
     "samovar_2_workers": "Samovar, 2 Python workers",
     "samovar_tcp": "Samovar, over tcp",
+    "samovar_2_workers_tcp": "Samovar, 2 Python workers, over tcp",
     "samovar_null": "Samovar, C++ null worker",
     "samovar_connections_1": "Samovar, 1 request a message, 1 connection",
     "samovar_connections_1000": "Samovar, 1 request a message, 1,000 connections",

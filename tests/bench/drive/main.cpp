@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
     loop.duration = std::chrono::microseconds(static_cast<long>(duration * 1e6));
     loop.pause = std::chrono::microseconds(pause_us);
 
-    ::alarm(static_cast<unsigned>(warm_up + duration) + 30);  // an answer that never comes
+    ::alarm(static_cast<unsigned>(warm_up + duration) + 90);  // an answer that never comes
     Payload payload(transport_options.body);
     const auto transport = make->second(transport_options);
     for (const auto& child : transport->children()) loop.watch.push_back(child);
