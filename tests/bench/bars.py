@@ -109,16 +109,13 @@ class Bar:
         met = value.median >= self.bound if self.at_least else value.median <= self.bound
         return "ok" if met else "short"
 
-    def line(self, rounds: Rounds) -> str:
-        """BAR <name> <value> <bound> ok|short"""
+    def line(self, rounds: Rounds) -> str | None:
+        """BAR <name> <value> <bound> ok|short; None when it was not measured. The bound is - when there is none."""
         value = self.value(rounds)
-        shown = "-" if value is None else f"{value.median:.3g}"
-        if value is not None and value.median >= 1000:
-            shown = f"{value.median:.0f}"
-        if self.bound is None:
-            bound = "printed"
-        else:
-            bound = (">=" if self.at_least else "<=") + f"{self.bound:g}"
+        if value is None:
+            return None
+        shown = f"{value.median:.3g}" if value.median < 1000 else f"{value.median:.0f}"
+        bound = "-" if self.bound is None else f"{self.bound:g}"
         return f"BAR {self.name} {shown} {bound} {self.verdict(rounds)}"
 
 

@@ -186,8 +186,10 @@ def summary(rounds: bars.Rounds) -> None:
                 f"  p50 {p50.median:,.0f} us  p99 {p99.median:,.0f} us  CPU us/call: {cpu}"
             )
     print()
-    for bar in bars.BARS:
-        print(bar.line(rounds))
+    lines = {bar.name: bar.line(rounds) for bar in bars.BARS}
+    print("\n".join(line for line in lines.values() if line))
+    if left := [name for name, line in lines.items() if line is None]:
+        print("not measured: " + ", ".join(left))
 
 
 def main() -> int:
