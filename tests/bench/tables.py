@@ -62,7 +62,7 @@ def bar_table(rounds: Rounds) -> str:
                 f"**{verdict}**" if (verdict := bar.verdict(rounds)) == "short" else verdict,
             ]
         )
-    return table(["bar", "measured (lowest - highest)", "bar", "aim", ""], rows)
+    return table(["bar", "measured (lowest - highest)", "demanded", "aim", ""], rows)
 
 
 def throughput(rounds: Rounds) -> str:

@@ -8,9 +8,11 @@ import grpc.aio
 import msgpack
 from table import TABLE
 
+pack = msgpack.Packer().pack
+
 
 async def lookup(request: bytes, _context: grpc.aio.ServicerContext) -> bytes:
-    return msgpack.packb(TABLE[msgpack.unpackb(request)["ip"]])
+    return pack(TABLE[msgpack.unpackb(request)["ip"]])
 
 
 async def main() -> None:
