@@ -1,4 +1,5 @@
-// Raw ZeroMQ: a DEALER, an id and a body in one frame or in two.
+// Raw ZeroMQ: a DEALER, an id and a body in one frame or in two. Over several connections: a ROUTER that connects, since
+// a DEALER makes one connection to an endpoint however often it is told.
 #include <algorithm>
 #include <zmq.hpp>
 
@@ -10,13 +11,18 @@ namespace {
 
 class Zmq final : public Transport {
  public:
-  explicit Zmq(const TransportOptions& options) : frames_(options.frames) {
+  explicit Zmq(const TransportOptions& options)
+      : frames_(options.frames),
+        socket_(context_, options.connections > 1 ? zmq::socket_type::router : zmq::socket_type::dealer) {
     if (frames_ != 1 && frames_ != 2) throw std::invalid_argument("--frames is 1 or 2");
     socket_.set(zmq::sockopt::linger, 0);
     socket_.set(zmq::sockopt::sndhwm, 0);
     socket_.set(zmq::sockopt::rcvhwm, 0);
-    // A DEALER sends over its connections in turn.
-    for (std::size_t i = 0; i < options.connections; ++i) socket_.connect(options.endpoint);
+    if (options.connections > 1) {
+      for (std::size_t i = 0; i < options.connections; ++i) peers_.push_back(connect_as(i, options.endpoint));
+    } else {
+      socket_.connect(options.endpoint);
+    }
     Payload payload(options.body);
     socket_.set(zmq::sockopt::rcvtimeo, 10'000);
     send(0, payload.next());
@@ -38,7 +44,18 @@ class Zmq final : public Transport {
   }
 
  private:
+  // Returns the routing id of the connection.
+  std::string connect_as(std::size_t number, const std::string& endpoint) {
+    std::string peer(1 + kIdBytes, 'c');  // it must not begin with 0
+    put_id(peer.data() + 1, number);
+    socket_.set(zmq::sockopt::connect_routing_id, peer);
+    socket_.connect(endpoint);
+    return peer;
+  }
+
+  // Slots take the connections in turn.
   void send(std::size_t slot, const std::string& body) {
+    if (!peers_.empty()) socket_.send(zmq::buffer(peers_[slot % peers_.size()]), zmq::send_flags::sndmore);
     if (frames_ == 2) {
       zmq::message_t id(kIdBytes);
       put_id(id.data(), slot);
@@ -53,6 +70,7 @@ class Zmq final : public Transport {
   }
 
   std::size_t receive(std::size_t slots, const Payload& payload) {
+    if (!peers_.empty()) receive_frame(id_);
     receive_frame(id_);
     const std::size_t slot = get_id(id_.to_string_view(), slots);
     if (frames_ == 2) {
@@ -70,7 +88,8 @@ class Zmq final : public Transport {
 
   const std::size_t frames_;
   zmq::context_t context_{1};
-  zmq::socket_t socket_{context_, zmq::socket_type::dealer};
+  zmq::socket_t socket_;
+  std::vector<std::string> peers_;  // routing ids, if there are several
   zmq::message_t id_;
   zmq::message_t body_;
 };
