@@ -263,6 +263,12 @@ BARS = [
         1.0,
     ),
     Bar(
+        "connections_1000_vs_limit",
+        "calls/s with 1,000 connections / zmq_proxy and C++ echo with 1,000 connections",
+        _ratio("rps", "samovar_connections_1000/1000", "limit_connections_1000/1000"),
+        None,
+    ),
+    Bar(
         "samovard_start_ms",
         "samovard from start to ready, ms",
         _figure("samovard_start", "ms"),
