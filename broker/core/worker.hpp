@@ -29,8 +29,8 @@ struct Worker {
   std::uint32_t credit = 1;
   Service* service = nullptr;
 
-  List<Request, &Request::at_worker> held;  // in order of dispatch
-  double held_us = 0;                       // estimated work among them
+  List<Request, &Request::link> held;  // in order of dispatch
+  double held_us = 0;                  // estimated work among them
 
   bool connection_lost = false;
   std::optional<proto::Obituary> obituary;
