@@ -18,6 +18,8 @@ class Child {
   // The next line without its end. Waits for at most `timeout_ms` (negative: for ever); false when that was not enough.
   bool read_line(std::string& line, int timeout_ms = -1);
 
+  pid_t pid() const { return pid_; }
+
  private:
   pid_t pid_ = 0;
   int in_ = -1;
