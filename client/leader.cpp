@@ -1,5 +1,6 @@
 // The leader's side of the driver.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/driver.hpp"
@@ -24,6 +25,7 @@ void Driver::lead(const PendingCall& own, std::optional<TimePoint> until) {
   for (;;) {
     const bool progress = turn();
     Lock lock(mutex_);
+    hand_over();
     if (own.ended() || closing_ || (until && *until <= Clock::now())) return;
     if (!progress) rest(lock, until);
   }
@@ -34,8 +36,9 @@ void Driver::lead_unattended() {
   for (;;) {
     const bool progress = turn();
     Lock lock(mutex_);
+    hand_over();
     const auto work = session_.outstanding() + inbox_.size();
-    if (closing_ || !callbacks_.empty() || work == 0 || (followers_ >= work && inbox_.empty()))
+    if (closing_ || have_callbacks() || work == 0 || (followers_ >= work && inbox_.empty()))
       return resign(lock);
     if (!progress) rest(lock, std::nullopt);
   }
@@ -103,7 +106,8 @@ bool Driver::receive() {
     session_.message(message.frame, message.attachments, Clock::now());
     return true;
   };
-  while (received < client::limits::kReceiveBatch && take()) {
+  while (received < client::limits::kReceiveBatch && session_.completed() < client::limits::kReplyBatch &&
+         take()) {
   }
   Transport::Event event{};
   while (transport_->next_event(event)) {
@@ -141,21 +145,31 @@ bool Driver::send() {
   return sent;
 }
 
+// Ends the calls that somebody waits for, and leaves those with callbacks to hand_over().
 void Driver::deliver() {
-  auto completions = session_.take_completions();
-  bool callbacks = false;
-  for (auto& [call, outcome] : completions) {
-    auto pending = std::static_pointer_cast<PendingCall>(std::move(call));
-    if (!pending->callback) {
-      pending->end(std::move(outcome));
-      continue;
+  session_.take_completions(completions_);
+  std::size_t callbacks = 0;
+  for (auto& completion : completions_) {
+    auto& call = static_cast<PendingCall&>(*completion.call);
+    if (!call.callback) {
+      call.end(std::move(completion.outcome));
+    } else if (auto& place = completions_[callbacks++]; &place != &completion) {
+      place = std::move(completion);
     }
-    pending->outcome = std::move(outcome);
-    const std::lock_guard lock(mutex_);
-    callbacks_.push_back(std::move(pending));
-    callbacks = true;
   }
-  if (callbacks) thread_condition_.notify_one();
+  completions_.resize(callbacks);
+}
+
+// Under the lock.
+void Driver::hand_over() {
+  if (completions_.empty()) return;
+  if (callbacks_.empty()) {
+    callbacks_.swap(completions_);
+  } else {
+    std::move(completions_.begin(), completions_.end(), std::back_inserter(callbacks_));
+    completions_.clear();
+  }
+  thread_condition_.notify_one();
 }
 
 }  // namespace samovar::detail

@@ -78,9 +78,9 @@ struct PendingCall : client::Call {
     if (Waiter* waiter = waiter_.exchange(&kEnded, std::memory_order_acq_rel)) waiter->end();
   }
 
-  std::shared_ptr<Driver> driver;
-  std::unique_ptr<Callback> callback;
-  Outcome outcome;  // once ended
+  std::shared_ptr<Driver> driver;  // of a Future's call
+  Callback callback;               // or none: somebody waits, or will
+  Outcome outcome;                 // once ended, without a callback
 
  private:
   static Waiter kEnded;

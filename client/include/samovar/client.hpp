@@ -86,7 +86,7 @@ class Client {
                    std::make_index_sequence<sizeof...(Args) - 1>());
     } else {
       using Wanted = std::conditional_t<std::is_same_v<T, detail::Unspecified>, Value, T>;
-      return Future<Wanted>(start(method, detail::pack_request(args...), nullptr));
+      return Future<Wanted>(start(method, detail::pack_request(args...)));
     }
   }
 
@@ -100,9 +100,9 @@ class Client {
           detail::make_callback<T>(std::forward<Last>(std::get<sizeof...(I)>(args))));
   }
 
-  detail::Reply perform(std::string_view method, detail::Request request);
-  std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request request,
-                                             std::unique_ptr<detail::Callback> callback);
+  detail::Reply perform(std::string_view method, detail::Request&& request);
+  std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
+  void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);
 
   const std::chrono::microseconds timeout_;
   std::shared_ptr<detail::Driver> driver_;
