@@ -154,7 +154,7 @@ bool Driver::attend(PendingCall& call, std::optional<client::TimePoint> until, L
     follow(me);
     inbox_.empty() ? lock.unlock() : wake_leader(lock);
   }
-  for (bool over = false; !over; lock.unlock()) {
+  for (bool over = false; !over;) {
     if (leads) {
       lead(call, until);
     } else {
@@ -165,10 +165,11 @@ bool Driver::attend(PendingCall& call, std::optional<client::TimePoint> until, L
     over = call.ended() || (until && *until <= client::Clock::now());
     if (leads && (over || closing_)) {
       leads = false;
-      resign(lock);
       if (!over) follow(me);  // whoever destroys the client ends the call
-    } else if (!leads && over) {
-      unfollow(me);
+      resign(lock);
+    } else {
+      if (!leads && over) unfollow(me);
+      lock.unlock();
     }
   }
   return call.detach(me);
@@ -288,7 +289,7 @@ void Driver::finish() {
     const std::lock_guard lock(mutex_);
     commands_.swap(inbox_);
   }
-  obey(commands_);
+  obey(commands_, client::Clock::now());
   session_.cancel_all();
   deliver();
   {

@@ -72,9 +72,9 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void lead(const PendingCall& own, std::optional<client::TimePoint> until);
   void lead_unattended();
   bool turn() noexcept;
-  void obey(std::vector<Command>& commands);
+  void obey(std::vector<Command>& commands, client::TimePoint now);
   bool receive();
-  bool send();
+  void send(client::TimePoint now);
   void deliver();
   void hand_over();
   void rest(Lock& lock, std::optional<client::TimePoint> until);

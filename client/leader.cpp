@@ -56,17 +56,21 @@ void Driver::rest(Lock& lock, std::optional<TimePoint> until) {
   lock.unlock();
 }
 
-void Driver::resign(Lock&) {
+// Releases the lock.
+void Driver::resign(Lock& lock) {
   if (!closing_ && first_follower_) {
     Waiter& heir = *first_follower_;
     unfollow(heir);
     heir.leads = true;
-    return heir.promote();
+    auto* const address = heir.promote();
+    lock.unlock();
+    return Waiter::wake(address);
   }
   led_ = false;
   drive_ = session_.outstanding() > 0 || !inbox_.empty();
   if (drive_ || closing_) thread_condition_.notify_one();
   if (closing_) unled_condition_.notify_all();
+  lock.unlock();
 }
 
 // Does everything that can be done without waiting. True when there may be more. Throws nothing but for lack of
@@ -76,17 +80,18 @@ bool Driver::turn() noexcept {
     const Lock lock(mutex_);
     commands_.swap(inbox_);
   }
-  obey(commands_);
+  const auto now = Clock::now();
+  obey(commands_, now);
+  session_.tick(now);
+  send(now);
   const bool received = receive();
-  session_.tick(Clock::now());
-  const bool sent = send();
   deliver();
-  return received || sent;
+  if (received || !blocked_) return received;
+  const auto ready = transport_->readiness();
+  return ready.in || ready.out;
 }
 
-void Driver::obey(std::vector<Command>& commands) {
-  if (commands.empty()) return;
-  const auto now = Clock::now();
+void Driver::obey(std::vector<Command>& commands, TimePoint now) {
   for (auto& [what, call] : commands) {
     if (what == Command::What::submit) {
       session_.submit(std::move(call), now);
@@ -107,7 +112,7 @@ bool Driver::receive() {
     return true;
   };
   while (received < client::limits::kReceiveBatch && session_.completed() < client::limits::kReplyBatch &&
-         take()) {
+         take() && session_.outstanding() > 0) {
   }
   Transport::Event event{};
   while (transport_->next_event(event)) {
@@ -126,23 +131,16 @@ bool Driver::receive() {
   return received > 0;
 }
 
-bool Driver::send() {
-  if (blocked_) {
-    const auto readiness = transport_->readiness();
-    if (!readiness.out) return readiness.in;
-    blocked_ = false;
-  }
-  bool sent = false;
+void Driver::send(TimePoint now) {
+  if (blocked_ && !transport_->readiness().out) return;
+  blocked_ = false;
   client::Message message;
-  while (session_.next_message(Clock::now(), message)) {
-    sent = true;
-    if (!transport_->send(message)) {
-      session_.not_sent();
-      blocked_ = true;
-      break;
-    }
+  while (session_.next_message(now, message)) {
+    if (transport_->send(message)) continue;
+    session_.not_sent();
+    blocked_ = true;
+    return;
   }
-  return sent;
 }
 
 // Ends the calls that somebody waits for, and leaves those with callbacks to hand_over().
