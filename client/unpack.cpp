@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "proto/endian.hpp"
 #include "proto/limits.hpp"
 
 namespace samovar::detail {
@@ -102,11 +103,7 @@ class Reader {
     if (left() < sizeof n) return false;
     std::memcpy(&n, at_, sizeof n);
     at_ += sizeof n;
-    if constexpr (std::endian::native == std::endian::little) {
-      if constexpr (sizeof n == 2) n = __builtin_bswap16(n);
-      if constexpr (sizeof n == 4) n = __builtin_bswap32(n);
-      if constexpr (sizeof n == 8) n = __builtin_bswap64(n);
-    }
+    n = proto::from_big_endian(n);
     return true;
   }
   static bool real(object& out, type::object_type kind, double n) {
