@@ -43,8 +43,9 @@ Value Value::parse(Buffer msgpack) {
     Buffer bytes;
     std::unique_ptr<ObjectRoom[]> objects;
   };
-  auto tree =
-      std::make_shared<Tree>(std::move(msgpack), std::make_unique_for_overwrite<ObjectRoom[]>(objects));
+  auto tree = std::make_shared<Tree>();
+  tree->bytes = std::move(msgpack);
+  tree->objects = std::make_unique_for_overwrite<ObjectRoom[]>(objects);
   const auto* root = checked(detail::build_objects(tree->bytes.bytes(), tree->objects.get()));
   return {std::move(tree), root};
 }

@@ -26,7 +26,7 @@ class Callback {
   static Callback of(F&& function) {
     using Function = std::decay_t<F>;
     Callback callback;
-    if constexpr (sizeof(Function) <= kRoom && alignof(Function) <= alignof(std::max_align_t) &&
+    if constexpr (fits(sizeof(Function), alignof(Function)) &&
                   std::is_nothrow_move_constructible_v<Function>) {
       new (callback.room_) Function(std::forward<F>(function));
       callback.type_ = &kType<T, Function>;
@@ -80,6 +80,9 @@ class Callback {
   };
 
   static constexpr std::size_t kRoom = 48;
+  static constexpr bool fits(std::size_t size, std::size_t alignment) {
+    return size <= kRoom && alignment <= alignof(std::max_align_t);
+  }
   const Type* type_ = nullptr;
   alignas(std::max_align_t) std::byte room_[kRoom];
 };
