@@ -33,9 +33,7 @@ CallTable::Slot CallTable::add(CallPtr call) {
   entry.attempts = 0;
   entry.overdue = false;
   push_back(waiting_, slot);
-  heap_.push_back(slot);
-  entry.heap_index = static_cast<std::uint32_t>(heap_.size() - 1);
-  sift_up(entry.heap_index);
+  schedule(slot);
   return slot;
 }
 
@@ -43,14 +41,7 @@ CallPtr CallTable::remove(Slot slot) {
   Entry& entry = entries_[slot];
   assert(entry.state != CallState::free);
   unlink(list_of(entry.state), slot);
-  const auto index = entry.heap_index;
-  const Slot last = heap_.back();
-  heap_.pop_back();
-  if (last != slot) {
-    place(index, last);
-    sift_up(index);
-    sift_down(entries_[last].heap_index);
-  }
+  unschedule(slot);
   entry.state = CallState::free;
   free_.push_back(slot);
   return std::move(entry.call);
@@ -80,33 +71,60 @@ void CallTable::mark_waiting(Slot slot) {
 }
 
 void CallTable::set_due(Slot slot, TimePoint due) {
+  unschedule(slot);
   entries_[slot].due = due;
+  schedule(slot);
+}
+
+void CallTable::schedule(Slot slot) {
+  const auto due = entries_[slot].due;
+  const auto too_late = [&] { return punctual_.tail != kNone && due < entries_[punctual_.tail].due; };
+  if (too_late()) {
+    // One call with a long timeout must not keep all that come after it out of the list.
+    const Slot tail = punctual_.tail;
+    unlink(punctual_, tail);
+    push_heap(tail);
+  }
+  if (too_late()) return push_heap(slot);
+  entries_[slot].heap_index = kPunctual;
+  push_back(punctual_, slot);
+}
+
+void CallTable::unschedule(Slot slot) {
+  const auto index = entries_[slot].heap_index;
+  if (index == kPunctual) return unlink(punctual_, slot);
+  const Slot last = heap_.back();
+  heap_.pop_back();
+  if (last == slot) return;
+  place(index, last);
+  sift_up(index);
+  sift_down(entries_[last].heap_index);
+}
+
+void CallTable::push_heap(Slot slot) {
+  heap_.push_back(slot);
+  entries_[slot].heap_index = static_cast<std::uint32_t>(heap_.size() - 1);
   sift_up(entries_[slot].heap_index);
-  sift_down(entries_[slot].heap_index);
 }
 
 void CallTable::push_back(List& list, Slot slot) {
-  Entry& entry = entries_[slot];
-  entry.previous = list.tail;
-  entry.next = kNone;
-  (list.tail == kNone ? list.head : entries_[list.tail].next) = slot;
+  entries_[slot].*list.links = {list.tail, kNone};
+  (list.tail == kNone ? list.head : (entries_[list.tail].*list.links).next) = slot;
   list.tail = slot;
   ++list.size;
 }
 
 void CallTable::push_front(List& list, Slot slot) {
-  Entry& entry = entries_[slot];
-  entry.previous = kNone;
-  entry.next = list.head;
-  (list.head == kNone ? list.tail : entries_[list.head].previous) = slot;
+  entries_[slot].*list.links = {kNone, list.head};
+  (list.head == kNone ? list.tail : (entries_[list.head].*list.links).previous) = slot;
   list.head = slot;
   ++list.size;
 }
 
 void CallTable::unlink(List& list, Slot slot) {
-  const Entry& entry = entries_[slot];
-  (entry.previous == kNone ? list.head : entries_[entry.previous].next) = entry.next;
-  (entry.next == kNone ? list.tail : entries_[entry.next].previous) = entry.previous;
+  const auto links = entries_[slot].*list.links;
+  (links.previous == kNone ? list.head : (entries_[links.previous].*list.links).next) = links.next;
+  (links.next == kNone ? list.tail : (entries_[links.next].*list.links).previous) = links.previous;
   --list.size;
 }
 

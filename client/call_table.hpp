@@ -1,4 +1,5 @@
-// The calls that are outstanding: found by id, listed in two queues, ordered by when they are due.
+// The calls that are outstanding: found by id, listed in two queues, ordered by when they are due. Nothing takes longer
+// with more of them, as long as most have the same timeout.
 // Ids are a slot's number and its generation, so that an id is never met twice while a late reply could name it.
 // No entry costs an allocation of its own once the table has grown. Not thread-safe.
 #pragma once
@@ -32,10 +33,14 @@ class CallTable {
 
    private:
     friend class CallTable;
+    struct Links {
+      Slot previous = kNone;
+      Slot next = kNone;
+    };
     std::uint32_t generation = 0;
-    std::uint32_t heap_index = 0;
-    Slot previous = kNone;
-    Slot next = kNone;
+    std::uint32_t heap_index = 0;  // or kPunctual
+    Links by_state;
+    Links by_due;
   };
 
   // The first generation is a seed: two sessions, or two runs, should not use the same ids.
@@ -58,28 +63,37 @@ class CallTable {
   Slot first_waiting() const { return waiting_.head; }
   Slot last_sent() const { return sent_.tail; }
   Slot first_sent() const { return sent_.head; }
-  Slot next(Slot slot) const { return entries_[slot].next; }
+  Slot next(Slot slot) const { return entries_[slot].by_state.next; }
 
   void set_due(Slot slot, TimePoint due);
   // The call that is due first, or kNone.
-  Slot first_due() const { return heap_.empty() ? kNone : heap_.front(); }
+  Slot first_due() const {
+    const Slot first = punctual_.head;
+    if (heap_.empty()) return first;
+    return first != kNone && entries_[first].due <= entries_[heap_.front()].due ? first : heap_.front();
+  }
 
-  std::size_t size() const { return heap_.size(); }
+  std::size_t size() const { return waiting_.size + sent_.size; }
   std::size_t waiting() const { return waiting_.size; }
   std::size_t sent() const { return sent_.size; }
 
  private:
   struct List {
+    Entry::Links Entry::*links;
     Slot head = kNone;
     Slot tail = kNone;
     std::size_t size = 0;
   };
+  static constexpr std::uint32_t kPunctual = 0xffff'ffff;
 
   void push_back(List& list, Slot slot);
   void push_front(List& list, Slot slot);
   void unlink(List& list, Slot slot);
   List& list_of(CallState state) { return state == CallState::waiting ? waiting_ : sent_; }
 
+  void schedule(Slot slot);
+  void unschedule(Slot slot);
+  void push_heap(Slot slot);
   void place(std::uint32_t index, Slot slot);
   void sift_up(std::uint32_t index);
   void sift_down(std::uint32_t index);
@@ -87,9 +101,11 @@ class CallTable {
   std::uint32_t first_generation_;
   std::vector<Entry> entries_;
   std::vector<Slot> free_;
-  std::vector<Slot> heap_;  // binary, by Entry::due
-  List waiting_;
-  List sent_;
+  List waiting_{&Entry::by_state};
+  List sent_{&Entry::by_state};
+  // By Entry::due: those that came in that order are in a list, the others in a binary heap.
+  List punctual_{&Entry::by_due};
+  std::vector<Slot> heap_;
 };
 
 }  // namespace samovar::client

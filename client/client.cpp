@@ -26,9 +26,8 @@ client::SessionConfig session_config(const std::string& endpoint, const ClientOp
   return config;
 }
 
-detail::Reply take_reply(PendingCall& call) {
-  return {std::move(call.outcome), std::move(call.method), call.driver->endpoint(),
-          (call.flags & proto::kIdempotent) != 0};
+detail::Reply take_reply(PendingCall& call, std::string_view endpoint) {
+  return {std::move(call.outcome), std::move(call.method), endpoint, (call.flags & proto::kIdempotent) != 0};
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ bool wait(PendingCall& call, std::optional<SteadyTime> until) {
 }
 
 Reply take(PendingCall& call) {
-  return take_reply(call);
+  return take_reply(call, call.driver->endpoint());
 }
 
 void cancel(const std::shared_ptr<PendingCall>& call) {
@@ -72,26 +71,23 @@ Client::~Client() {
 }
 
 const std::string& Client::endpoint() const {
-  return *driver_->endpoint();
+  return driver_->endpoint();
 }
 
-detail::Reply Client::perform(std::string_view method, detail::Request request) {
+detail::Reply Client::perform(std::string_view method, detail::Request&& request) {
   const auto call = std::make_shared<PendingCall>();
-  call->driver = driver_;
   std::string why;
   if (client::prepare(*call, method, std::move(request), timeout_, why)) {
     driver_->perform(call);
   } else {
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
   }
-  return take_reply(*call);
+  return take_reply(*call, driver_->endpoint());
 }
 
-std::shared_ptr<PendingCall> Client::start(std::string_view method, detail::Request request,
-                                           std::unique_ptr<detail::Callback> callback) {
+std::shared_ptr<PendingCall> Client::start(std::string_view method, detail::Request&& request) {
   auto call = std::make_shared<PendingCall>();
-  call->driver = driver_;
-  call->callback = std::move(callback);
+  call->driver = driver_;  // a Future may outlive this
   std::string why;
   if (client::prepare(*call, method, std::move(request), timeout_, why)) {
     driver_->start(call);
@@ -99,6 +95,17 @@ std::shared_ptr<PendingCall> Client::start(std::string_view method, detail::Requ
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
   }
   return call;
+}
+
+void Client::start(std::string_view method, detail::Request&& request, detail::Callback&& callback) {
+  auto call = std::make_shared<PendingCall>();
+  call->callback = std::move(callback);
+  std::string why;
+  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+    driver_->start(std::move(call));
+  } else {
+    driver_->refuse(std::move(call), client::local_outcome(Status::bad_request, std::move(why)));
+  }
 }
 
 }  // namespace samovar

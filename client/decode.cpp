@@ -4,6 +4,9 @@
 #include <samovar/detail/decode.hpp>
 #include <samovar/error.hpp>
 #include <samovar/value.hpp>
+#include <stdexcept>
+
+#include "client/unpack.hpp"
 
 namespace samovar::detail {
 namespace {
@@ -58,10 +61,17 @@ std::string describe(const msgpack::object& object) {
 
 }  // namespace
 
-// The zone's first piece holds a small result whole.
-Unpacked::Unpacked(std::string_view bytes) : zone_(bytes.size() < 256 ? 512 : MSGPACK_ZONE_CHUNK_SIZE) {
-  const auto reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
-  object_ = msgpack::unpack(zone_, bytes.data(), bytes.size(), reference);
+Unpacked::Unpacked(std::string_view bytes) {
+  std::size_t size = 0;
+  const auto objects = count_objects(bytes, size);
+  if (objects == 0) throw std::runtime_error("a result is not msgpack");
+  std::byte* room = small_;
+  if (objects > kSmall) {
+    large_ = std::make_unique_for_overwrite<std::byte[]>(objects * sizeof(ObjectRoom));
+    room = large_.get();
+  }
+  object_ = build_objects(bytes, reinterpret_cast<ObjectRoom*>(room));
+  if (!object_) throw std::runtime_error("a result is nested too deeply");
 }
 
 void throw_misfit(const Reply* reply, const std::type_info& wanted, const msgpack::object& got) {

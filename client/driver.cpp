@@ -1,10 +1,12 @@
 // The callers' side of the driver, and its end. Leading is in leader.cpp.
 #include "client/driver.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <stdexcept>
 #include <utility>
 
+#include "client/limits.hpp"
 #include "client/process.hpp"
 
 namespace samovar::detail {
@@ -33,7 +35,7 @@ class SignalsBlocked {
 Waiter PendingCall::kEnded;
 
 Driver::Driver(client::SessionConfig config, std::unique_ptr<client::Transport> transport)
-    : endpoint_(std::make_shared<const std::string>(config.endpoint)),
+    : endpoint_(config.endpoint),
       max_outstanding_(config.max_outstanding),
       generation_(client::fork_generation()),
       session_(std::move(config)),
@@ -59,11 +61,18 @@ void Driver::check_may_wait() const {
 
 // --- callers -------------------------------------------------------------------------------------------
 
-void Driver::start(const std::shared_ptr<PendingCall>& call) {
+void Driver::start(std::shared_ptr<PendingCall> call) {
   check_usable();
+  Command command{Command::What::submit, std::move(call)};
+  const bool in_callback = calling_back == this;
+  if (in_callback && command.call->callback && outbox_.size() < client::limits::kOutbox &&
+      !led_.load(std::memory_order_relaxed)) {
+    return outbox_.push_back(std::move(command));
+  }
   Lock lock(mutex_);
+  if (in_callback) flush_outbox(lock);
   need_thread();
-  if (enqueue({Command::What::submit, call}, lock)) wake_leader(lock);
+  if (enqueue(std::move(command), lock)) wake_leader(lock);
 }
 
 void Driver::perform(const std::shared_ptr<PendingCall>& call) {
@@ -73,14 +82,13 @@ void Driver::perform(const std::shared_ptr<PendingCall>& call) {
   if (enqueue({Command::What::submit, call}, lock)) attend(*call, std::nullopt, lock);
 }
 
-void Driver::refuse(const std::shared_ptr<PendingCall>& call, Outcome outcome) {
+void Driver::refuse(std::shared_ptr<PendingCall> call, Outcome outcome) {
   if (!call->callback) return call->end(std::move(outcome));
   check_usable();
   Lock lock(mutex_);
   if (closing_) return;
   need_thread();
-  call->outcome = std::move(outcome);
-  callbacks_.push_back(call);
+  callbacks_.push_back({std::move(call), std::move(outcome)});
   thread_condition_.notify_one();
 }
 
@@ -115,7 +123,7 @@ bool Driver::enqueue(Command command, Lock& lock) {
       command.call->end(client::local_outcome(Status::cancelled, "the client is being destroyed"));
     }
   } else {
-    refuse(command.call,
+    refuse(std::move(command.call),
            client::local_outcome(Status::overloaded, std::to_string(max_outstanding_) +
                                                          " calls of this client are waiting already"));
   }
@@ -146,7 +154,7 @@ bool Driver::attend(PendingCall& call, std::optional<client::TimePoint> until, L
     follow(me);
     inbox_.empty() ? lock.unlock() : wake_leader(lock);
   }
-  for (bool over = false; !over; lock.unlock()) {
+  for (bool over = false; !over;) {
     if (leads) {
       lead(call, until);
     } else {
@@ -157,10 +165,11 @@ bool Driver::attend(PendingCall& call, std::optional<client::TimePoint> until, L
     over = call.ended() || (until && *until <= client::Clock::now());
     if (leads && (over || closing_)) {
       leads = false;
-      resign(lock);
       if (!over) follow(me);  // whoever destroys the client ends the call
-    } else if (!leads && over) {
-      unfollow(me);
+      resign(lock);
+    } else {
+      if (!leads && over) unfollow(me);
+      lock.unlock();
     }
   }
   return call.detach(me);
@@ -191,12 +200,13 @@ void Driver::need_thread() {
 void Driver::run() {
   Lock lock(mutex_);
   for (;;) {
-    thread_condition_.wait(lock, [this] { return closing_ || !callbacks_.empty() || (drive_ && !led_); });
-    if (!callbacks_.empty()) {
+    thread_condition_.wait(lock, [this] { return closing_ || have_callbacks() || (drive_ && !led_); });
+    if (have_callbacks()) {
       run_callbacks(lock);
     } else if (closing_) {
       break;
-    } else {
+    }
+    if (drive_ && !led_ && !closing_) {
       led_ = true;
       drive_ = false;
       lock.unlock();
@@ -208,21 +218,49 @@ void Driver::run() {
   lock.unlock();
   finish();
   lock.lock();
-  run_callbacks(lock);
+  while (have_callbacks()) run_callbacks(lock);
+}
+
+bool Driver::have_callbacks() const {
+  return next_callback_ < calling_back_.size() || !callbacks_.empty();
 }
 
 void Driver::run_callbacks(Lock& lock) {
-  const auto calls = std::exchange(callbacks_, {});
+  if (next_callback_ == calling_back_.size()) {
+    calling_back_.clear();
+    calling_back_.swap(callbacks_);
+    next_callback_ = 0;
+  }
   lock.unlock();
   calling_back = this;
-  for (const auto& call : calls) {
-    // Destroyed as soon as it has run: what it holds may be waited for.
-    const auto callback = std::move(call->callback);
-    callback->run({std::move(call->outcome), std::move(call->method), endpoint_,
-                   (call->flags & proto::kIdempotent) != 0});
+  const auto end = std::min(calling_back_.size(), next_callback_ + client::limits::kReplyBatch);
+  while (next_callback_ < end) {
+    auto& completion = calling_back_[next_callback_++];
+    const auto call = std::static_pointer_cast<PendingCall>(std::move(completion.call));
+    call->callback.run({std::move(completion.outcome), std::move(call->method), endpoint_,
+                        (call->flags & proto::kIdempotent) != 0});
+    call->callback.reset();  // what it holds may be waited for
+    if (!outbox_.empty() && led_.load(std::memory_order_relaxed)) {
+      lock.lock();
+      flush_outbox(lock);
+      wake_leader(lock);
+    }
   }
   calling_back = nullptr;
   lock.lock();
+  if (outbox_.empty()) return;
+  flush_outbox(lock);
+  wake_leader(lock);
+  lock.lock();
+}
+
+// Gives the calls that callbacks have started to the inbox. The lock may be released meanwhile.
+void Driver::flush_outbox(Lock& lock) {
+  if (!closing_ && inbox_.empty() && outbox_.size() <= max_outstanding_) return inbox_.swap(outbox_);
+  auto commands = std::exchange(outbox_, {});
+  for (auto& command : commands) {
+    if (!enqueue(std::move(command), lock)) lock.lock();
+  }
 }
 
 // --- the end -------------------------------------------------------------------------------------------
@@ -251,9 +289,13 @@ void Driver::finish() {
     const std::lock_guard lock(mutex_);
     commands_.swap(inbox_);
   }
-  obey(commands_);
+  obey(commands_, client::Clock::now());
   session_.cancel_all();
   deliver();
+  {
+    const std::lock_guard lock(mutex_);
+    hand_over();
+  }
   transport_->close();
 }
 

@@ -5,10 +5,15 @@
 // inbox, and wake the leader only when it sleeps in the transport: what comes while it works forms a bundle. Those
 // that wait are followers; a leader whose own call has ended promotes one of them.
 //
-// All of the members below are guarded by mutex_, but for session_ and transport_, which are the leader's: the
-// leadership changes hands under mutex_.
+// The client's own thread does not lead while it runs callbacks. The calls that they start are gathered in the outbox,
+// and given to the inbox together, as long as nobody else leads, who could do something about them. It leads for a turn
+// after some callbacks, so that the broker works meanwhile.
+//
+// All of the members below are guarded by mutex_, but for those that are the leader's, whose leadership changes hands
+// under mutex_, and those of the client's own thread.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -29,11 +34,11 @@ class Driver : public std::enable_shared_from_this<Driver> {
   Driver(client::SessionConfig config, std::unique_ptr<client::Transport> transport);
 
   // Takes the call in; does not wait for it.
-  void start(const std::shared_ptr<PendingCall>& call);
+  void start(std::shared_ptr<PendingCall> call);
   // start() and wait() in one, so that the caller can lead or follow from the first moment.
   void perform(const std::shared_ptr<PendingCall>& call);
   // Ends the call, which was never started, with an outcome that is known.
-  void refuse(const std::shared_ptr<PendingCall>& call, Outcome outcome);
+  void refuse(std::shared_ptr<PendingCall> call, Outcome outcome);
   // True when the call has ended.
   bool wait(PendingCall& call, std::optional<client::TimePoint> until);
   void cancel(const std::shared_ptr<PendingCall>& call);
@@ -43,7 +48,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
 
   // False in the child of a fork(): nothing but this may be called there.
   bool usable() const;
-  const std::shared_ptr<const std::string>& endpoint() const { return endpoint_; }
+  const std::string& endpoint() const { return endpoint_; }
 
  private:
   struct Command {
@@ -67,39 +72,49 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void lead(const PendingCall& own, std::optional<client::TimePoint> until);
   void lead_unattended();
   bool turn() noexcept;
-  void obey(std::vector<Command>& commands);
+  void obey(std::vector<Command>& commands, client::TimePoint now);
   bool receive();
-  bool send();
+  void send(client::TimePoint now);
   void deliver();
+  void hand_over();
   void rest(Lock& lock, std::optional<client::TimePoint> until);
   void resign(Lock& lock);
 
   // The client's own thread.
   void need_thread();
   void run();
+  bool have_callbacks() const;
   void run_callbacks(Lock& lock);
+  void flush_outbox(Lock& lock);
   void finish();
 
-  const std::shared_ptr<const std::string> endpoint_;
+  const std::string endpoint_;
   const std::size_t max_outstanding_;
   const std::uint64_t generation_;
 
+  // The leader's. The vectors are empty between its turns.
   client::Session session_;
   std::unique_ptr<client::Transport> transport_;
-  bool blocked_ = false;           // the leader's: the transport has refused a message
-  std::vector<Command> commands_;  // the leader's: kept for its capacity
+  bool blocked_ = false;  // the transport has refused a message
+  std::vector<Command> commands_;
+  std::vector<client::Completion> completions_;
+
+  // The client's own thread's.
+  std::vector<Command> outbox_;
+  std::vector<client::Completion> calling_back_;  // their callbacks have run, up to next_callback_
+  std::size_t next_callback_ = 0;
 
   std::mutex mutex_;
   std::vector<Command> inbox_;
-  bool led_ = false;      // there is a leader
-  bool resting_ = false;  // the leader sleeps in the transport, or is about to
-  bool woken_ = false;    // and has been woken
-  bool drive_ = false;    // there is work for the client's own thread, unless somebody leads
+  std::atomic<bool> led_ = false;  // there is a leader; written under mutex_
+  bool resting_ = false;           // the leader sleeps in the transport, or is about to
+  bool woken_ = false;             // and has been woken
+  bool drive_ = false;             // there is work for the client's own thread, unless somebody leads
   bool closing_ = false;
   std::size_t followers_ = 0;
   Waiter* first_follower_ = nullptr;
   Waiter* last_follower_ = nullptr;
-  std::vector<std::shared_ptr<PendingCall>> callbacks_;  // ended, their callbacks are to run
+  std::vector<client::Completion> callbacks_;  // their callbacks are to run
   std::condition_variable thread_condition_;
   std::condition_variable unled_condition_;
   std::thread thread_;

@@ -55,7 +55,7 @@ Error make_error(const Reply& reply) {
   details.exit_code = value.exit_code;
   details.stderr_lines = std::move(value.stderr_lines);
   details.method = reply.method;
-  if (reply.endpoint) details.endpoint = *reply.endpoint;
+  details.endpoint = reply.endpoint;
   return {reply.outcome.status, std::move(details), reply.idempotent};
 }
 
@@ -65,7 +65,7 @@ Error make_misfit(const Reply* reply, std::string_view wanted, std::string_view 
   details.where = "client";
   if (reply != nullptr) {
     details.method = reply->method;
-    if (reply->endpoint) details.endpoint = *reply->endpoint;
+    details.endpoint = reply->endpoint;
   }
   return {Status::bad_request, std::move(details)};
 }

@@ -1,5 +1,6 @@
 // The leader's side of the driver.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/driver.hpp"
@@ -24,6 +25,7 @@ void Driver::lead(const PendingCall& own, std::optional<TimePoint> until) {
   for (;;) {
     const bool progress = turn();
     Lock lock(mutex_);
+    hand_over();
     if (own.ended() || closing_ || (until && *until <= Clock::now())) return;
     if (!progress) rest(lock, until);
   }
@@ -34,8 +36,9 @@ void Driver::lead_unattended() {
   for (;;) {
     const bool progress = turn();
     Lock lock(mutex_);
+    hand_over();
     const auto work = session_.outstanding() + inbox_.size();
-    if (closing_ || !callbacks_.empty() || work == 0 || (followers_ >= work && inbox_.empty()))
+    if (closing_ || have_callbacks() || work == 0 || (followers_ >= work && inbox_.empty()))
       return resign(lock);
     if (!progress) rest(lock, std::nullopt);
   }
@@ -53,17 +56,21 @@ void Driver::rest(Lock& lock, std::optional<TimePoint> until) {
   lock.unlock();
 }
 
-void Driver::resign(Lock&) {
+// Releases the lock.
+void Driver::resign(Lock& lock) {
   if (!closing_ && first_follower_) {
     Waiter& heir = *first_follower_;
     unfollow(heir);
     heir.leads = true;
-    return heir.promote();
+    auto* const address = heir.promote();
+    lock.unlock();
+    return Waiter::wake(address);
   }
   led_ = false;
   drive_ = session_.outstanding() > 0 || !inbox_.empty();
   if (drive_ || closing_) thread_condition_.notify_one();
   if (closing_) unled_condition_.notify_all();
+  lock.unlock();
 }
 
 // Does everything that can be done without waiting. True when there may be more. Throws nothing but for lack of
@@ -73,17 +80,18 @@ bool Driver::turn() noexcept {
     const Lock lock(mutex_);
     commands_.swap(inbox_);
   }
-  obey(commands_);
+  const auto now = Clock::now();
+  obey(commands_, now);
+  session_.tick(now);
+  send(now);
   const bool received = receive();
-  session_.tick(Clock::now());
-  const bool sent = send();
   deliver();
-  return received || sent;
+  if (received || !blocked_) return received;
+  const auto ready = transport_->readiness();
+  return ready.in || ready.out;
 }
 
-void Driver::obey(std::vector<Command>& commands) {
-  if (commands.empty()) return;
-  const auto now = Clock::now();
+void Driver::obey(std::vector<Command>& commands, TimePoint now) {
   for (auto& [what, call] : commands) {
     if (what == Command::What::submit) {
       session_.submit(std::move(call), now);
@@ -103,7 +111,8 @@ bool Driver::receive() {
     session_.message(message.frame, message.attachments, Clock::now());
     return true;
   };
-  while (received < client::limits::kReceiveBatch && take()) {
+  while (received < client::limits::kReceiveBatch && session_.completed() < client::limits::kReplyBatch &&
+         take() && session_.outstanding() > 0) {
   }
   Transport::Event event{};
   while (transport_->next_event(event)) {
@@ -122,40 +131,43 @@ bool Driver::receive() {
   return received > 0;
 }
 
-bool Driver::send() {
-  if (blocked_) {
-    const auto readiness = transport_->readiness();
-    if (!readiness.out) return readiness.in;
-    blocked_ = false;
-  }
-  bool sent = false;
+void Driver::send(TimePoint now) {
+  if (blocked_ && !transport_->readiness().out) return;
+  blocked_ = false;
   client::Message message;
-  while (session_.next_message(Clock::now(), message)) {
-    sent = true;
-    if (!transport_->send(message)) {
-      session_.not_sent();
-      blocked_ = true;
-      break;
-    }
+  while (session_.next_message(now, message)) {
+    if (transport_->send(message)) continue;
+    session_.not_sent();
+    blocked_ = true;
+    return;
   }
-  return sent;
 }
 
+// Ends the calls that somebody waits for, and leaves those with callbacks to hand_over().
 void Driver::deliver() {
-  auto completions = session_.take_completions();
-  bool callbacks = false;
-  for (auto& [call, outcome] : completions) {
-    auto pending = std::static_pointer_cast<PendingCall>(std::move(call));
-    if (!pending->callback) {
-      pending->end(std::move(outcome));
-      continue;
+  session_.take_completions(completions_);
+  std::size_t callbacks = 0;
+  for (auto& completion : completions_) {
+    auto& call = static_cast<PendingCall&>(*completion.call);
+    if (!call.callback) {
+      call.end(std::move(completion.outcome));
+    } else if (auto& place = completions_[callbacks++]; &place != &completion) {
+      place = std::move(completion);
     }
-    pending->outcome = std::move(outcome);
-    const std::lock_guard lock(mutex_);
-    callbacks_.push_back(std::move(pending));
-    callbacks = true;
   }
-  if (callbacks) thread_condition_.notify_one();
+  completions_.resize(callbacks);
+}
+
+// Under the lock.
+void Driver::hand_over() {
+  if (completions_.empty()) return;
+  if (callbacks_.empty()) {
+    callbacks_.swap(completions_);
+  } else {
+    std::move(completions_.begin(), completions_.end(), std::back_inserter(callbacks_));
+    completions_.clear();
+  }
+  thread_condition_.notify_one();
 }
 
 }  // namespace samovar::detail

@@ -36,8 +36,19 @@ inline constexpr int kReceiveQueue = 100'000;
 // Messages taken from the socket before the driver looks at anything else.
 inline constexpr int kReceiveBatch = 256;
 
+// Replies taken in before their callbacks run, and callbacks run before the calls that they make are sent: whole bundles,
+// but not all that is outstanding at once, so that the broker has the next one while the client works.
+inline constexpr std::size_t kReplyBatch = 128;
+
+// Calls made in callbacks that are gathered before others can see them.
+inline constexpr std::size_t kOutbox = 1024;
+
 // Frames up to this size are copied out of libzmq's read buffer, of which each would pin 8 KiB, and into its
 // messages, which is cheaper than an owner of their own.
 inline constexpr std::size_t kSmallFrame = 1024;
+
+// Results up to this size are copied, so that one that is kept does not keep the whole message, which may hold a
+// thousand. Beyond it the memory is shared.
+inline constexpr std::size_t kSmallValue = 1024;
 
 }  // namespace samovar::client::limits

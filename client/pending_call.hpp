@@ -2,9 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
+#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -19,30 +18,20 @@ class Waiter {
  public:
   enum class Woken : std::uint8_t { ended, promoted, timed_out };
 
-  Woken sleep(std::optional<client::TimePoint> until) {
-    std::unique_lock lock(mutex_);
-    const auto woken = [this] { return ended_ || promoted_; };
-    if (!until) {
-      condition_.wait(lock, woken);
-    } else if (!condition_.wait_until(lock, *until, woken)) {
-      return Woken::timed_out;
-    }
-    if (ended_) return Woken::ended;
-    promoted_ = false;
-    return Woken::promoted;
-  }
+  Woken sleep(std::optional<client::TimePoint> until);
 
-  // Notify under the lock: the waiter may be gone as soon as it is released.
+  // The waiter may be gone as soon as end() has set its bit: what follows uses its address, not its content.
   void end() {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    condition_.notify_one();
+    auto* const address = &word_;
+    if ((word_.fetch_or(kEnded, std::memory_order_acq_rel) & kSleeps) != 0) wake(address);
   }
-  void promote() {
-    const std::lock_guard lock(mutex_);
-    promoted_ = true;
-    condition_.notify_one();
+  // While something else keeps the waiter alive. It may sleep on until wake() is called with what this returns, at any
+  // later time.
+  void* promote() {
+    word_.fetch_or(kPromoted, std::memory_order_acq_rel);
+    return &word_;
   }
+  static void wake(void* address);
 
   // The driver's, under its mutex.
   Waiter* previous = nullptr;
@@ -50,10 +39,10 @@ class Waiter {
   bool leads = false;
 
  private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  bool ended_ = false;
-  bool promoted_ = false;
+  static constexpr std::uint32_t kEnded = 1;
+  static constexpr std::uint32_t kPromoted = 2;
+  static constexpr std::uint32_t kSleeps = 4;  // or is about to
+  std::atomic<std::uint32_t> word_{0};         // a futex
 };
 
 struct PendingCall : client::Call {
@@ -78,9 +67,9 @@ struct PendingCall : client::Call {
     if (Waiter* waiter = waiter_.exchange(&kEnded, std::memory_order_acq_rel)) waiter->end();
   }
 
-  std::shared_ptr<Driver> driver;
-  std::unique_ptr<Callback> callback;
-  Outcome outcome;  // once ended
+  std::shared_ptr<Driver> driver;  // of a Future's call
+  Callback callback;               // or none: somebody waits, or will
+  Outcome outcome;                 // once ended, without a callback
 
  private:
   static Waiter kEnded;

@@ -84,7 +84,7 @@ const char* check_body(std::string_view body) {
 
 }  // namespace
 
-bool prepare(detail::PendingCall& call, std::string_view method, detail::Request request,
+bool prepare(detail::PendingCall& call, std::string_view method, detail::Request&& request,
              std::chrono::microseconds default_timeout, std::string& why) {
   constexpr auto kLongest =
       std::chrono::duration_cast<std::chrono::microseconds>(samovar::limits::kMaxTimeout);

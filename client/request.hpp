@@ -13,7 +13,7 @@ namespace samovar::client {
 
 // Fills `call`. False when the arguments cannot be sent, for the reason in `why`: one bad body would spoil its
 // neighbours in a bundle.
-bool prepare(detail::PendingCall& call, std::string_view method, detail::Request request,
+bool prepare(detail::PendingCall& call, std::string_view method, detail::Request&& request,
              std::chrono::microseconds default_timeout, std::string& why);
 
 }  // namespace samovar::client

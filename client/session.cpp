@@ -159,14 +159,13 @@ void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<c
       ++counters_.late_replies;
       continue;
     }
-    Outcome outcome;
+    Outcome& outcome = complete(slot);
     outcome.status = item.status;
     outcome.attempt = item.attempt;
     outcome.run_us = item.run_us;
     outcome.value = frame.slice(item.value);
     if (item.ext != proto::kNil) outcome.ext = frame.slice(item.ext);
     outcome.attachments.assign(mine.begin(), mine.end());
-    complete(slot, std::move(outcome));
   }
 }
 
@@ -190,10 +189,13 @@ void Session::submit(CallPtr call, TimePoint) {
   const auto refuse_call = [&](Status status, std::string why) {
     completions_.push_back({std::move(call), local_outcome(status, std::move(why))});
   };
-  proto::MethodName name;
-  if (!proto::split_method(call->method, name)) {
-    return refuse_call(Status::bad_request,
-                       "'" + call->method.substr(0, 80) + "' is not a method's name: write SERVICE.METHOD");
+  if (valid_method_.empty() || call->method != valid_method_) {
+    proto::MethodName name;
+    if (!proto::split_method(call->method, name)) {
+      return refuse_call(Status::bad_request,
+                         "'" + call->method.substr(0, 80) + "' is not a method's name: write SERVICE.METHOD");
+    }
+    valid_method_ = call->method;
   }
   if (call->attachments.size() > samovar::limits::kMaxAttachments) {
     return refuse_call(
@@ -290,13 +292,16 @@ void Session::expire(CallTable::Slot slot) {
 
 // --- ends ----------------------------------------------------------------------------------------------
 
-void Session::complete(CallTable::Slot slot, Outcome outcome) {
+Outcome& Session::complete(CallTable::Slot slot) {
   if (table_[slot].state == CallState::waiting) waiting_bytes_ -= size_of(*table_[slot].call);
-  completions_.push_back({table_.remove(slot), std::move(outcome)});
+  auto& completion = completions_.emplace_back();
+  completion.call = table_.remove(slot);
+  return completion.outcome;
 }
 
 void Session::fail(CallTable::Slot slot, Status status, std::string message) {
-  complete(slot, local_outcome(status, std::move(message), table_[slot].attempts));
+  auto outcome = local_outcome(status, std::move(message), table_[slot].attempts);
+  complete(slot) = std::move(outcome);
 }
 
 void Session::wait_again(CallTable::Slot slot) {

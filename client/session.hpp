@@ -97,6 +97,9 @@ class Session {
 
   // What has been completed since the last time, in order.
   std::vector<Completion> take_completions() { return std::exchange(completions_, {}); }
+  // The same, into an empty vector whose capacity is kept in use.
+  void take_completions(std::vector<Completion>& into) { into.swap(completions_); }
+  std::size_t completed() const { return completions_.size(); }
 
   SessionState state() const { return state_; }
   std::size_t outstanding() const { return table_.size(); }
@@ -123,7 +126,7 @@ class Session {
   bool next_cancel(Message& message);
   bool next_bundle(TimePoint now, Message& message);
 
-  void complete(CallTable::Slot slot, Outcome outcome);
+  Outcome& complete(CallTable::Slot slot);  // to be filled in at once
   void fail(CallTable::Slot slot, Status status, std::string message);
   void wait_again(CallTable::Slot slot);
   void send_cancel(CallTable::Slot slot);
@@ -143,6 +146,7 @@ class Session {
 
   CallTable table_;
   std::size_t waiting_bytes_ = 0;
+  std::string valid_method_;  // the last that was found to be one
   std::vector<std::uint64_t> cancels_;
 
   // What next_message() gave last, for not_sent().

@@ -31,7 +31,7 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   virtual ~Transport() = default;
 
-  // False when there is nothing.
+  // False when there is nothing. An event may show only after the next wait().
   virtual bool receive(Incoming& message) = 0;
   virtual bool next_event(Event& event) = 0;
 

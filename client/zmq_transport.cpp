@@ -107,7 +107,9 @@ class ZmqTransport final : public Transport {
     zmq::message_t head;
     zmq::message_t address;
     std::uint16_t number = 0;
-    if (!take(monitor_, head) || head.size() < sizeof number) return false;
+    if (!monitor_ready_) return false;  // to look costs two system calls
+    monitor_ready_ = take(monitor_, head) && head.size() >= sizeof number;
+    if (!monitor_ready_) return false;
     std::memcpy(&number, head.data(), sizeof number);
     if (head.more()) take(monitor_, address);
     event = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? Event::connected
@@ -139,6 +141,7 @@ class ZmqTransport final : public Transport {
       time.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
     }
     ppoll(fds, 3, until ? &time : nullptr, nullptr);
+    monitor_ready_ = (fds[1].revents & POLLIN) != 0;
     if ((fds[2].revents & POLLIN) != 0) {
       std::uint64_t count = 0;
       [[maybe_unused]] const auto got = read(wake_fd_.fd, &count, sizeof count);
@@ -190,6 +193,7 @@ class ZmqTransport final : public Transport {
   zmq::socket_t monitor_;
   int socket_fd_ = -1;
   int monitor_fd_ = -1;
+  bool monitor_ready_ = true;  // it may have an event
 };
 
 // libzmq itself takes "tcp://host:99999".

@@ -3,11 +3,14 @@
 #include <unistd.h>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <samovar/client.hpp>
@@ -126,6 +129,122 @@ TEST_CASE("callbacks run on one thread, which is none of the callers'") {
   }
   done.get_future().wait();
   for (const auto id : ids) CHECK((id == ids[0] && id != std::this_thread::get_id()));
+}
+
+TEST_CASE("callbacks that call again do not nest, and run in the order of the replies") {
+  FakeBroker broker(echo);
+  constexpr int kLanes = 50;
+  constexpr int kCalls = 20'000;
+  std::vector<int> order;
+  bool nested = false;
+  bool inside = false;
+  std::promise<void> done;
+  Client client{broker.endpoint()};
+  int next = 0;
+  std::function<void()> go = [&] {
+    client.async_call("a.b", next++, [&](Result<int> r) {
+      nested = nested || std::exchange(inside, true);
+      order.push_back(r.value());
+      if (next < kCalls) go();
+      inside = false;
+      if (order.size() == kCalls) done.set_value();
+    });
+  };
+  // Started in a callback, so that `next` belongs to one thread.
+  client.async_call("a.b", -1, [&](Result<int>) {
+    for (int i = 0; i < kLanes; ++i) go();
+  });
+  done.get_future().wait();
+  CHECK(!nested);
+  std::vector<int> expected(kCalls);
+  std::iota(expected.begin(), expected.end(), 0);
+  CHECK(order == expected);
+}
+
+TEST_CASE("a callback may start more calls than fit into a message") {
+  FakeBroker broker(echo);
+  constexpr int kCalls = 5'000;
+  int ended = 0;
+  std::promise<int> last;
+  Client client{broker.endpoint()};
+  client.async_call("a.b", -1, [&](Result<int>) {
+    for (int i = 0; i < kCalls; ++i) {
+      client.async_call("a.b", i, [&](Result<int> r) {
+        if (++ended == kCalls) last.set_value(r.value());
+      });
+    }
+  });
+  CHECK(last.get_future().get() == kCalls - 1);
+}
+
+TEST_CASE("calls that callbacks start beyond max_outstanding are refused as overloaded") {
+  FakeBroker broker([](FakeBroker& me, const client::FakeRequest& request) {
+    if (request.method == "a.b") me.reply(request, "\x01");
+  });
+  constexpr int kCalls = 3'000;
+  std::atomic<int> overloaded{0};
+  std::promise<void> done;
+  std::optional<Client> client(std::in_place, broker.endpoint(),
+                               ClientOptions{.timeout = 60s, .max_outstanding = 10, .name = ""});
+  client->async_call("a.b", 1, [&](Result<int>) {
+    for (int i = 0; i < kCalls; ++i) {
+      client->async_call("never.answered", i, [&](Result<int> r) {
+        if (r.status() == Status::overloaded && ++overloaded == kCalls - 10) done.set_value();
+      });
+    }
+  });
+  done.get_future().wait();
+  client.reset();
+  CHECK(overloaded == kCalls - 10);
+}
+
+TEST_CASE(
+    "a call that a callback starts is sent when others drive the connection, though the callback runs on") {
+  std::promise<void> second;
+  FakeBroker broker([&](FakeBroker& me, const client::FakeRequest& request) {
+    if (request.method == "a.second") second.set_value();
+    if (request.method != "never.answered") me.reply(request, "\x01");
+  });
+  std::optional<Client> client(std::in_place, broker.endpoint());
+  std::promise<void> in_callback;
+  std::promise<void> others_wait;
+  std::promise<bool> sent;
+  std::thread other([&, future = client->async_call<int>("never.answered")]() mutable {
+    in_callback.get_future().wait();
+    others_wait.set_value();
+    CHECK(future.result().status() == Status::cancelled);
+  });
+  client->async_call("a.first", [&](Result<int>) {
+    in_callback.set_value();
+    others_wait.get_future().wait();
+    // The other thread may begin to lead only now: what was started before that goes with the next call at the latest.
+    auto sent_now = second.get_future();
+    client->async_call("a.second", [](Result<int>) {});
+    auto future = client->async_call<int>("a.third");
+    sent.set_value(sent_now.wait_for(20s) == std::future_status::ready);
+  });
+  CHECK(sent.get_future().get());
+  client.reset();
+  other.join();
+}
+
+TEST_CASE("what a callback holds is released when it has run") {
+  FakeBroker broker(echo);
+  Client client{broker.endpoint()};
+  struct Large {
+    std::shared_ptr<int> held;
+    char more[200];
+  };
+  auto small = std::make_shared<int>();
+  auto large = std::make_shared<int>();
+  const std::weak_ptr<int> small_watch = small;
+  const std::weak_ptr<int> large_watch = large;
+  std::promise<bool> released;
+  client.async_call("a.b", 1, [small = std::move(small)](Result<int>) {});
+  client.async_call("a.b", 2, [large = Large{std::move(large), {}}](Result<int>) {});
+  client.async_call("a.b", 3,
+                    [&](Result<int>) { released.set_value(small_watch.expired() && large_watch.expired()); });
+  CHECK(released.get_future().get());
 }
 
 TEST_CASE("a slow callback does not delay a caller that waits") {

@@ -46,9 +46,9 @@ struct ClientOptions {
 // for everybody when nobody else does. The client's own thread exists from the first async_call on; it drives
 // calls that nobody waits for, and runs all callbacks, one at a time, in the order of the replies.
 //
-// Callbacks run on the client's own thread, always. They may call async_call. A call that waits (call, try_call,
-// Future::get) on the same client throws std::logic_error there. An exception that leaves a callback ends the
-// program. A slow callback delays the other callbacks.
+// Callbacks run on the client's own thread, always. They may call async_call; what they start is sent when they have
+// returned, or before. A call that waits (call, try_call, Future::get) on the same client throws std::logic_error
+// there. An exception that leaves a callback ends the program. A slow callback delays the other callbacks.
 //
 // The destructor ends outstanding calls as `cancelled`, runs their callbacks (calls made in them are dropped), and
 // joins the client's own thread; it waits for nothing but a callback that is running. A Future may outlive the
@@ -86,7 +86,7 @@ class Client {
                    std::make_index_sequence<sizeof...(Args) - 1>());
     } else {
       using Wanted = std::conditional_t<std::is_same_v<T, detail::Unspecified>, Value, T>;
-      return Future<Wanted>(start(method, detail::pack_request(args...), nullptr));
+      return Future<Wanted>(start(method, detail::pack_request(args...)));
     }
   }
 
@@ -100,9 +100,9 @@ class Client {
           detail::make_callback<T>(std::forward<Last>(std::get<sizeof...(I)>(args))));
   }
 
-  detail::Reply perform(std::string_view method, detail::Request request);
-  std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request request,
-                                             std::unique_ptr<detail::Callback> callback);
+  detail::Reply perform(std::string_view method, detail::Request&& request);
+  std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
+  void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);
 
   const std::chrono::microseconds timeout_;
   std::shared_ptr<detail::Driver> driver_;

@@ -48,7 +48,11 @@ class ResultBase {
   explicit ResultBase(detail::Reply& reply) {
     if (reply.outcome.status != Status::ok) error_.emplace(detail::make_error(reply));
   }
-  void keep(detail::Reply&& reply) { outcome_ = std::move(reply.outcome); }
+  // But for the bytes of the result, which may lie in a message of a thousand.
+  void keep(detail::Reply& reply) {
+    reply.outcome.value = {};
+    outcome_ = std::move(reply.outcome);
+  }
   void throw_if_failed() const {
     if (error_) throw Error(*error_);
   }
@@ -61,9 +65,9 @@ class ResultBase {
 template <typename T>
 class Result : public ResultBase {
  public:
-  explicit Result(detail::Reply reply) : ResultBase(reply) {
+  explicit Result(detail::Reply&& reply) : ResultBase(reply) {
     if (!error_) decode(reply);
-    keep(std::move(reply));
+    keep(reply);
   }
 
   // Throw the Error when there is no result.
@@ -79,7 +83,7 @@ class Result : public ResultBase {
  private:
   void decode(const detail::Reply& reply) {
     if constexpr (std::is_same_v<T, Value>) {
-      value_.emplace(Value::parse(reply.outcome.value));  // shares the message's memory
+      value_.emplace(Value::parse(reply.outcome.value));
     } else {
       const detail::Unpacked unpacked(reply.outcome.value.bytes());
       try {
@@ -97,7 +101,7 @@ class Result : public ResultBase {
 template <>
 class Result<void> : public ResultBase {
  public:
-  explicit Result(detail::Reply reply) : ResultBase(reply) { keep(std::move(reply)); }
+  explicit Result(detail::Reply&& reply) : ResultBase(reply) { keep(reply); }
   void value() const { throw_if_failed(); }
 };
 

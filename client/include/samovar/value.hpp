@@ -46,7 +46,8 @@ class Value {
     detail::pack_value<detail::Packable<T>>(bytes, value);
     return parse(Buffer(std::move(bytes)));
   }
-  // From one msgpack value. Throws std::invalid_argument when the bytes are not exactly that.
+  // From one msgpack value. Throws std::invalid_argument when the bytes are not exactly that, or nested more than 64
+  // deep. A value of up to 1 KiB is copied; a larger one shares the buffer's memory.
   static Value parse(Buffer msgpack);
   // A copy of an object that lives elsewhere.
   static Value copy(const msgpack::object& object);
@@ -95,13 +96,12 @@ class Value {
   const msgpack::object& object() const { return *object_; }
 
  private:
-  struct Tree;
-  Value(std::shared_ptr<const Tree> tree, const msgpack::object* object)
+  Value(std::shared_ptr<const void> tree, const msgpack::object* object)
       : tree_(std::move(tree)), object_(object) {}
   const msgpack::object* find(std::string_view key) const;
 
   static const msgpack::object kNil;
-  std::shared_ptr<const Tree> tree_;
+  std::shared_ptr<const void> tree_;  // keeps the objects alive
   const msgpack::object* object_ = &kNil;
 };
 

@@ -1,7 +1,9 @@
 // A callback among the arguments of async_call, and the type of result that it wants. Not for users.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -15,13 +17,74 @@ class Driver;
 // The T of async_call<T>, when the caller leaves it to the callback.
 struct Unspecified {};
 
+// Any callable, for one reply. Small ones are kept inside, so that they cost no allocation of their own.
 class Callback {
  public:
   Callback() = default;
-  Callback(const Callback&) = delete;
-  Callback& operator=(const Callback&) = delete;
-  virtual ~Callback() = default;
-  virtual void run(Reply reply) = 0;
+  // `function` takes a Result<T>.
+  template <typename T, typename F>
+  static Callback of(F&& function) {
+    using Function = std::decay_t<F>;
+    Callback callback;
+    if constexpr (fits(sizeof(Function), alignof(Function)) &&
+                  std::is_nothrow_move_constructible_v<Function>) {
+      new (callback.room_) Function(std::forward<F>(function));
+      callback.type_ = &kType<T, Function>;
+    } else {
+      new (callback.room_) Boxed<Function>{std::make_unique<Function>(std::forward<F>(function))};
+      callback.type_ = &kType<T, Boxed<Function>>;
+    }
+    return callback;
+  }
+  Callback(Callback&& other) noexcept : type_(std::exchange(other.type_, nullptr)) {
+    if (type_) type_->move(other.room_, room_);
+  }
+  Callback& operator=(Callback&& other) noexcept {
+    if (this == &other) return *this;
+    reset();
+    type_ = std::exchange(other.type_, nullptr);
+    if (type_) type_->move(other.room_, room_);
+    return *this;
+  }
+  ~Callback() { reset(); }
+
+  explicit operator bool() const { return type_ != nullptr; }
+  void run(Reply&& reply) { type_->run(room_, std::move(reply)); }
+  void reset() {
+    if (const auto* type = std::exchange(type_, nullptr)) type->destroy(room_);
+  }
+
+ private:
+  struct Type {
+    void (*run)(void*, Reply&&);
+    void (*move)(void* from, void* to) noexcept;  // and destroys
+    void (*destroy)(void*) noexcept;
+  };
+  template <typename F>
+  struct Boxed {
+    std::unique_ptr<F> function;
+    template <typename R>
+    void operator()(R&& result) && {
+      std::move (*function)(std::forward<R>(result));
+    }
+  };
+  template <typename T, typename F>
+  static constexpr Type kType = {
+      [](void* room, Reply&& reply) { std::move (*static_cast<F*>(room))(Result<T>(std::move(reply))); },
+      [](void* from, void* to) noexcept {
+        auto* function = static_cast<F*>(from);
+        new (to) F(std::move(*function));
+        function->~F();
+      },
+      [](void* room) noexcept { static_cast<F*>(room)->~F(); },
+  };
+
+  static constexpr std::size_t kRoom = 48;
+  static constexpr bool fits(std::size_t size, std::size_t alignment) {
+    return size <= kRoom && alignment <= alignof(std::max_align_t);
+  }
+  const Type* type_ = nullptr;
+  alignas(std::max_align_t) std::byte room_[kRoom];
 };
 
 // The T of the Result<T> that a function takes as its only parameter; Unspecified for anything else.
@@ -79,20 +142,8 @@ template <typename T, typename... Args>
 inline constexpr bool ends_in_callback = LastIsCallback<T, Args...>::value;
 
 template <typename T, typename F>
-class TypedCallback final : public Callback {
- public:
-  explicit TypedCallback(F function) : function_(std::move(function)) {}
-  void run(Reply reply) override { std::move(function_)(Result<T>(std::move(reply))); }
-
- private:
-  F function_;
-};
-
-template <typename T, typename F>
-std::unique_ptr<Callback> make_callback(F&& function) {
-  using Function = std::decay_t<F>;
-  using Wanted = typename CallbackType<T, Function>::type;
-  return std::make_unique<TypedCallback<Wanted, Function>>(std::forward<F>(function));
+Callback make_callback(F&& function) {
+  return Callback::of<typename CallbackType<T, std::decay_t<F>>::type>(std::forward<F>(function));
 }
 
 }  // namespace samovar::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <msgpack.hpp>
 #include <span>
 #include <string>
@@ -27,11 +28,15 @@ inline constexpr bool borrows<std::span<T, N>> = true;
 class Unpacked {
  public:
   explicit Unpacked(std::string_view bytes);
-  const msgpack::object& object() const { return object_; }
+  Unpacked(const Unpacked&) = delete;
+  Unpacked& operator=(const Unpacked&) = delete;
+  const msgpack::object& object() const { return *object_; }
 
  private:
-  msgpack::zone zone_;
-  msgpack::object object_;
+  static constexpr std::size_t kSmall = 16;
+  alignas(msgpack::object) std::byte small_[kSmall * sizeof(msgpack::object)];
+  std::unique_ptr<std::byte[]> large_;
+  const msgpack::object* object_;
 };
 
 // Throws samovar::Error, bad_request; `reply` may be null.

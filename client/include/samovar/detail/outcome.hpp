@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <samovar/buffer.hpp>
@@ -24,7 +24,7 @@ struct Outcome {
 struct Reply {
   Outcome outcome;
   std::string method;
-  std::shared_ptr<const std::string> endpoint;
+  std::string_view endpoint;  // the client's, which outlives this
   bool idempotent = false;
 };
 
