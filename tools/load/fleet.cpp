@@ -105,6 +105,8 @@ void Fleet::serve(const Setup& setup, const Deck& deck, unsigned number, int soc
       }
       if (!send_json(socket, answer)) break;
     }
+  } catch (const std::invalid_argument& error) {  // an endpoint that is none
+    send_json(socket, {{"wrong", error.what()}});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "samovar-load: a process of the run ends: %s\n", error.what());
   }
@@ -126,8 +128,10 @@ void Fleet::connect() {
   send_to_all(Json::object());
   Json failure;
   for (std::size_t i = 0; i < processes_.size(); ++i) {
-    if (Json answer = receive_from(i); answer.is_string()) failure = std::move(answer);
+    if (Json answer = receive_from(i); !answer.is_null()) failure = std::move(answer);
   }
+  if (failure.is_object())
+    throw std::invalid_argument("--endpoint: " + failure.at("wrong").get<std::string>());
   if (failure.is_string()) throw Unreachable(failure.get<std::string>());
 }
 

@@ -26,7 +26,8 @@ class Fleet {
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  // Waits for the broker's answer to each process. Throws Unreachable.
+  // Waits for the broker's answer to each process. Throws Unreachable, and std::invalid_argument
+  // when the endpoint is none.
   void connect();
   // Makes the calls of a phase, and tells `tick` the seconds since its start about once a second.
   Tally run(const Phase& phase, const std::function<void(double)>& tick);
