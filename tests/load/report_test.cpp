@@ -39,7 +39,8 @@ Json report_of(Tally tally) {
 }
 
 Verdict verdict(const std::string& what, const Json& before, const Json& after) {
-  for (const auto& each : compare(before, after).at(0).differences) {
+  const auto compared = compare(before, after);
+  for (const auto& each : compared.at(0).differences) {
     if (each.what == what) return each.verdict;
   }
   FAIL("no such figure: " << what);

@@ -87,10 +87,8 @@ class Connection {
   TimePoint start_;
   TimePoint window_end_;
   std::optional<Recorder> recorder_;  // the callbacks'
-  // The first calls are started by another thread than those that follow: each has its own place in the deck.
-  Deck::Cursor first_cursor_;
+  // Of the thread that starts calls: the callbacks' in a closed loop, after the first calls.
   Deck::Cursor cursor_;
-  std::uint64_t first_calls_ = 0;
   std::uint64_t calls_ = 0;
 
   std::atomic<std::int64_t> under_way_{0};

@@ -39,9 +39,9 @@ class Deck {
         if (++place_ == deck_->order_.size()) place_ = 0;
       }
       const Method& method = deck_->methods_[which];
-      std::size_t& body = bodies_[which];
-      if (++body >= method.bodies.size()) body = 0;
-      return {method.name, method.bodies[body]};
+      const std::string& body = method.bodies[bodies_[which]];
+      if (++bodies_[which] == method.bodies.size()) bodies_[which] = 0;
+      return {method.name, body};
     }
 
    private:

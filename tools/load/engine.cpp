@@ -69,7 +69,7 @@ Tally Engine::run(const Phase& phase, TimePoint start) {
   } else {
     for (auto& connection : connections_) connection->start_loop();
   }
-  if (timed) sleep_until_end(window_end);
+  if (timed) sleep_until_end(window_end, /*or_idle=*/phase.requests > 0);
   const bool complete = timed && Clock::now() >= window_end;
   if (!timed) drain();
   const auto after = cpu_times();
@@ -101,13 +101,14 @@ Distribution Engine::make_open_loop(const Phase& phase, TimePoint start) {
       [this] { return stopped(); });
 }
 
-// Or until all calls have ended, because their number was given, or the run is stopped.
-void Engine::sleep_until_end(TimePoint window_end) {
+// Or until all calls have ended, when their number was given, or the run is stopped.
+void Engine::sleep_until_end(TimePoint window_end, bool or_idle) {
   for (auto now = Clock::now(); now < window_end && !stopped(); now = Clock::now()) {
     const auto look = std::min(now + kLook, window_end);
     bool idle = true;
     for (auto& connection : connections_) idle = connection->drain(look) && idle;
-    if (idle) return;
+    if (idle && or_idle) return;
+    std::this_thread::sleep_until(look);
   }
 }
 

@@ -30,7 +30,7 @@ class Engine {
 
   bool stopped() const { return progress_.stop.load(std::memory_order_relaxed); }
   Distribution make_open_loop(const Phase& phase, TimePoint start);
-  void sleep_until_end(TimePoint window_end);
+  void sleep_until_end(TimePoint window_end, bool or_idle);
   void drain();
   CpuTimes cpu_times() const;
 

@@ -22,7 +22,8 @@ bool is_latency(Metric metric) {
 std::optional<double> parse_percentile(const std::string& name) {
   if (name.size() < 2 || name[0] != 'p') return std::nullopt;
   std::string digits = name.substr(1);
-  if (digits.find('.') == std::string::npos && digits.size() > 2 && digits != "100") digits.insert(2, ".");
+  if (digits.starts_with("99") && digits.find('.') == std::string::npos && digits.size() > 2)
+    digits.insert(2, ".");
   const auto percent = parse_number(digits);
   return percent && *percent > 0 && *percent <= 100 ? percent : std::nullopt;
 }

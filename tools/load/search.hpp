@@ -19,8 +19,8 @@ class Search {
   std::optional<double> found() const { return found_; }
 
  private:
-  static constexpr int kMostTrials = 20;
-  static constexpr double kUp = 1.5;
+  static constexpr int kMostTrials = 40;
+  static constexpr double kUp = 2;
   static constexpr double kDown = 0.5;
   static constexpr double kClose = 1.05;       // what held and what did not are no further apart
   static constexpr double kConcession = 0.95;  // what held once only is tried again a little lower
