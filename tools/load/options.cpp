@@ -1,7 +1,7 @@
 #include "tools/load/options.hpp"
 
-#include <cstdio>
-#include <fstream>
+#include <algorithm>
+#include <iterator>
 #include <random>
 #include <stdexcept>
 #include <utility>

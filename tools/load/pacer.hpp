@@ -2,6 +2,7 @@
 // for it at once: no call is left out, and each one's latency counts from when it was to start.
 #pragma once
 
+#include <algorithm>
 #include <ctime>
 
 #include "tools/load/arrivals.hpp"

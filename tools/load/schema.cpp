@@ -1,5 +1,6 @@
 #include "tools/load/schema.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
