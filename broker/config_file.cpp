@@ -10,6 +10,8 @@
 namespace samovar::broker {
 namespace {
 
+constexpr int kMostCpus = 1024;
+
 // One table of the file: takes the keys that are known, then names the first one that is not.
 class Section {
  public:
@@ -53,6 +55,21 @@ class Section {
       fail(*node, key, "has to be a string or a list of strings");
     out.clear();
     for (const auto& element : *array) out.push_back(element.value_or(std::string()));
+  }
+
+  void numbers(const char* key, std::vector<int>& out, std::int64_t most) {
+    const auto* node = find(key);
+    if (!node) return;
+    const auto* array = node->as_array();
+    if (!array) fail(*node, key, "has to be a list of whole numbers");
+    out.clear();
+    for (const auto& element : *array) {
+      const auto got = element.value_exact<std::int64_t>();
+      if (!got || *got < 0 || *got > most) {
+        fail(*node, key, "has to be a list of whole numbers from 0 to " + std::to_string(most));
+      }
+      out.push_back(static_cast<int>(*got));
+    }
   }
 
   const toml::node* find(const char* key) {
@@ -139,6 +156,7 @@ void read_config_file(const std::string& path, Options& options) {
   top.texts("frontend", options.frontend);
   top.texts("backend", options.backend);
   top.flag("insecure", options.insecure);
+  top.numbers("cpus", options.cpus, kMostCpus - 1);
   top.text("worker_command", options.worker_command);
   read_section(top, path, "log", [&](Section& log) {
     log.text("level", options.log.level);
@@ -180,6 +198,10 @@ backend = ["tcp://127.0.0.1:7712"]
 
 # Without keys there is no telling who connects: an address beyond this machine has to be allowed here.
 insecure = false
+
+# Run on these CPUs only, with the workers that [[service]] starts; [] is anywhere. All of a call's processes on one CPU
+# halve the latency of a lone caller, and cost the throughput of many.
+cpus = []
 
 # How [[service]] blocks start their supervisors; found through PATH.
 worker_command = "samovar-worker"

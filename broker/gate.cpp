@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "broker/options.hpp"
 #include "proto/codec.hpp"
@@ -97,6 +98,8 @@ Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_
   monitor_.set(zmq::sockopt::rcvhwm, 0);
   monitor_.set(zmq::sockopt::linger, 0);
   monitor_.connect(name);
+  descriptor_ = socket_.get(zmq::sockopt::fd);
+  monitor_descriptor_ = monitor_.get(zmq::sockopt::fd);
 }
 
 void Gate::bind(const std::string& endpoint) {
@@ -129,7 +132,10 @@ PeerId Gate::identify(zmq::message_t& routing_id) {
 
 bool Gate::receive(Received& out) {
   zmq::message_t part;
-  if (!socket_.recv(part, zmq::recv_flags::dontwait)) return false;
+  if (received_all_ || !socket_.recv(part, zmq::recv_flags::dontwait)) {
+    received_all_ = true;
+    return false;
+  }
   out = {};
   out.peer = identify(part);
   bool more = part.more();
@@ -152,9 +158,15 @@ bool Gate::receive(Received& out) {
   return true;
 }
 
+bool Gate::may_receive() {
+  if (!received_all_) received_all_ = (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) == 0;
+  return !received_all_;
+}
+
 // --- sending ---------------------------------------------------------------------------------------------
 
 Gate::Sent Gate::try_send(const Peer& peer, Message& message) {
+  received_all_ = false;
   const auto flags = zmq::send_flags::dontwait;
   zmq::message_t routing_id(peer.routing_id.data(), peer.routing_id.size());
   try {
@@ -237,6 +249,7 @@ void Gate::suspect(PeerId peer, TimePoint now) {
 }
 
 void Gate::read_monitor(TimePoint now) {
+  if (std::exchange(monitor_read_, true)) return;
   zmq::message_t event;
   zmq::message_t address;
   while (monitor_.recv(event, zmq::recv_flags::dontwait)) {

@@ -38,6 +38,8 @@ class Gate {
 
   // Takes one message that has come in; false when there is none.
   bool receive(Received& out);
+  // False when there is nothing to receive until descriptor() is readable.
+  bool may_receive();
 
   // Sends now what can be sent, and keeps the rest for retry_unsent(). A peer that is found gone becomes suspect.
   void send(Message&& message);
@@ -45,7 +47,7 @@ class Gate {
   bool has_peers() const { return !peers_.empty(); }
   bool has_unsent() const { return !unsent_.empty(); }
 
-  // Reads the monitor: who sat on a closed descriptor becomes suspect.
+  // Reads the monitor, if there may be something: who sat on a closed descriptor becomes suspect.
   void read_monitor(TimePoint now);
   // Asks suspects whether they are still there; returns those that are gone. Their last messages may still have to
   // be received before they are forgotten.
@@ -53,8 +55,11 @@ class Gate {
   void forget(PeerId peer);
   bool has_suspects() const { return !suspects_.empty(); }
 
-  zmq::socket_ref socket() { return socket_; }
-  zmq::socket_ref monitor() { return monitor_; }
+  // To be polled for input, and said when they have some. They tell of changes only, so ask may_receive() first.
+  int descriptor() const { return descriptor_; }
+  int monitor_descriptor() const { return monitor_descriptor_; }
+  void wake() { received_all_ = false; }
+  void wake_monitor() { monitor_read_ = false; }
   // Replies that did not leave, since the beginning.
   std::uint64_t dropped() const { return dropped_; }
 
@@ -79,13 +84,18 @@ class Gate {
   std::vector<std::string> endpoints_;
   zmq::socket_t socket_;
   zmq::socket_t monitor_;
+  int descriptor_ = -1;
+  int monitor_descriptor_ = -1;
+  // Nothing is there to receive, and libzmq will signal what comes. Not so after a send: it may take the signal.
+  bool received_all_ = false;
+  bool monitor_read_ = false;
 
   std::unordered_map<std::string, PeerId> by_routing_id_;
   std::unordered_map<std::uint64_t, Peer> peers_;
   std::unordered_multimap<int, PeerId> by_descriptor_;
   std::unordered_map<std::uint64_t, TimePoint> suspects_;  // until when
   TimePoint probed_at_{};
-  std::vector<std::uint64_t> unsent_;                      // peers with messages that wait
+  std::vector<std::uint64_t> unsent_;  // peers with messages that wait
   std::uint64_t dropped_ = 0;
 };
 

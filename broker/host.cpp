@@ -1,5 +1,6 @@
 #include "broker/host.hpp"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -9,16 +10,15 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "broker/options.hpp"
+
 namespace samovar::broker {
-namespace {
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number)) std::abort();
   return number;
 }
-
-}  // namespace
 
 std::string clock_name() {
   std::string name;
@@ -38,6 +38,26 @@ std::string random_id() {
 
 void seed_routing_ids() {
   std::srand(static_cast<unsigned>(random_number()));
+}
+
+void use_cpus(const std::vector<int>& cpus) {
+  if (cpus.empty()) return;
+  cpu_set_t allowed;
+  cpu_set_t wanted;
+  CPU_ZERO(&wanted);
+  ::sched_getaffinity(0, sizeof allowed, &allowed);
+  for (const int cpu : cpus) {
+    if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed)) {
+      std::string list;
+      for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(i, &allowed)) list += (list.empty() ? "" : ",") + std::to_string(i);
+      }
+      throw BadOptions("there is no CPU " + std::to_string(cpu) + " for this process; there are " + list +
+                       " (cpus)");
+    }
+    CPU_SET(cpu, &wanted);
+  }
+  ::sched_setaffinity(0, sizeof wanted, &wanted);
 }
 
 void raise_descriptor_limit() {

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   try {
     const auto options = parse_options(argc, argv);
     if (!options) return 0;
+    use_cpus(options->cpus);
     open_log(options->log);
     seed_routing_ids();
     raise_descriptor_limit();

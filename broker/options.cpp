@@ -52,6 +52,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   std::vector<std::string> backend;
   std::string log_level;
   std::string log_format;
+  std::vector<int> cpus;
   bool insecure = false;
   bool print_default_config = false;
   app.add_option("--config", config, "A TOML file; --print-default-config shows its keys")->type_name("FILE");
@@ -65,6 +66,10 @@ std::optional<Options> parse_options(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_flag("--insecure", insecure,
                "Allow endpoints beyond this machine, though nothing tells who connects");
+  app.add_option("--cpus", cpus, "Run on these CPUs only, with the workers that it starts (e.g. 0 or 2,3)")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->type_name("LEVEL");
   app.add_option("--log-format", log_format, "text or json")->type_name("FORMAT");
   app.add_flag("--print-default-config", print_default_config,
@@ -92,6 +97,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   if (!backend.empty()) options.backend = backend;
   if (options.frontend.empty()) options.frontend = {kFrontend};
   if (options.backend.empty()) options.backend = {kBackend};
+  if (!cpus.empty()) options.cpus = cpus;
   if (!log_level.empty()) options.log.level = log_level;
   if (!log_format.empty()) options.log.format = log_format;
   options.insecure = options.insecure || insecure;

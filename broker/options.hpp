@@ -28,6 +28,7 @@ struct Options {
   std::vector<std::string> frontend;
   std::vector<std::string> backend;
   bool insecure = false;  // may listen beyond this machine
+  std::vector<int> cpus;  // where it and the pools that it starts run; empty: anywhere
   std::string worker_command = "samovar-worker";
   std::vector<ServiceOptions> services;
   LogOptions log;

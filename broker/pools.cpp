@@ -112,11 +112,16 @@ void Pools::ended(Pool& pool, int wait_status, TimePoint now) {
   pool.back_off = std::min<Duration>(pool.back_off * 2, kLongestBackOff);
 }
 
-std::vector<event::PoolFailed> Pools::tick(TimePoint now) {
-  std::vector<event::PoolFailed> events;
+void Pools::reap(TimePoint now) {
   for (Pool& pool : pools_) {
     int wait_status = 0;
     if (pool.pid > 0 && ::waitpid(pool.pid, &wait_status, WNOHANG) == pool.pid) ended(pool, wait_status, now);
+  }
+}
+
+std::vector<event::PoolFailed> Pools::tick(TimePoint now) {
+  std::vector<event::PoolFailed> events;
+  for (Pool& pool : pools_) {
     if (pool.failure && pool.failure->tell_at <= now) {
       events.push_back({pool.options.name, pool.failure->why});
       pool.failure.reset();

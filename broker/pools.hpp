@@ -22,8 +22,10 @@ class Pools {
   Pools(const Pools&) = delete;
   Pools& operator=(const Pools&) = delete;
 
-  // Starts those whose time has come, reaps those that have ended. What the core has to know comes back.
+  // Starts those whose time has come. What the core has to know comes back.
   std::vector<event::PoolFailed> tick(TimePoint now);
+  // After SIGCHLD.
+  void reap(TimePoint now);
   std::optional<TimePoint> next_deadline() const;
 
   // Asks all to stop; they finish what they have. Killed when they take longer than the grace time.

@@ -1,5 +1,6 @@
 #include "broker/server.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
@@ -15,11 +16,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Messages taken from one side in one turn, so that no side starves the other, or the timers.
-constexpr int kBatch = 256;
+// What is taken from one side in one turn, so that no side starves the other, or the timers: some thousand small
+// requests, half a millisecond of work.
+constexpr int kBatchMessages = 256;
+constexpr std::size_t kBatchBytes = 64 * 1024;
+
+// As many batches at once before a peer is said to be lost.
+constexpr int kCatchUp = 64;
 
 // While a peer's queue is full, or a peer is suspect, the loop looks again this often.
-constexpr long kLookAgainMs = 2;
+constexpr int kLookAgainMs = 2;
+
+// A loop that always finds messages looks at signals and at broken connections at least this often.
+constexpr auto kLookEvery = 1ms;
 
 // What a client's libzmq (with ZMQ_IMMEDIATE) has received and the client has not read is dropped when the connection
 // ends: so long it has for the last replies.
@@ -34,6 +43,7 @@ CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend)
   config.clock = clock_name();
   config.instance = random_instance();
   config.broker_id = random_id();
+  config.secret = random_number();
   config.pid = static_cast<std::uint64_t>(::getpid());
   return config;
 }
@@ -49,12 +59,11 @@ Server::Server(const Options& options, int signals)
       signals_(signals) {}
 
 int Server::run() {
-  TimePoint now = Clock::now();
-  bool busy = true;
-  while (!finished(now)) {
-    if (!busy) wait();
+  for (TimePoint now = Clock::now(); !finished(now);) {
+    wait();
     now = Clock::now();
-    busy = receive(now);
+    receive(backend_, Side::backend, now);
+    receive(frontend_, Side::frontend, now);
     read_signals(now);
     look_for_lost(backend_, Side::backend, now);
     look_for_lost(frontend_, Side::frontend, now);
@@ -65,33 +74,27 @@ int Server::run() {
   return stop_signals_ > 1 ? 128 + SIGTERM : 0;
 }
 
-bool Server::receive(TimePoint now) {
-  const bool from_backend = receive_from(backend_, Side::backend, now);
-  const bool from_frontend = receive_from(frontend_, Side::frontend, now);
-  return from_backend || from_frontend;
-}
-
-bool Server::receive_from(Gate& gate, Side side, TimePoint now) {
+void Server::receive(Gate& gate, Side side, TimePoint now) {
   Received received;
-  int count = 0;
-  while (count < kBatch && gate.receive(received)) {
-    ++count;
+  std::size_t bytes = 0;
+  for (int count = 0; count < kBatchMessages && bytes < kBatchBytes && gate.receive(received); ++count) {
+    bytes += received.frame->bytes().size();
     wire_.receive(side, received.peer, received.frame, std::move(received.attachments), now);
   }
-  (side == Side::backend ? backend_empty_ : frontend_empty_) = count < kBatch;
-  return count > 0;
 }
 
 // A peer is lost only when all that it had sent has been read: its last replies count.
 void Server::look_for_lost(Gate& gate, Side side, TimePoint now) {
   gate.read_monitor(now);
-  if (!gate.has_suspects() || !(side == Side::backend ? backend_empty_ : frontend_empty_)) return;
-  while (receive_from(gate, side, now)) {
-  }
+  if (!gate.has_suspects()) return;
+  // Peers take turns in the socket: what one peer may have sent is read by then, whatever others send.
+  const auto receive_all = [&] {
+    for (int batch = 0; batch < kCatchUp && gate.may_receive(); ++batch) receive(gate, side, now);
+  };
+  receive_all();
   const auto lost = gate.find_lost(now);
   if (lost.empty()) return;
-  while (receive_from(gate, side, now)) {
-  }
+  receive_all();
   for (const PeerId peer : lost) {
     gate.forget(peer);
     core_.handle(event::PeerLost{peer}, now);
@@ -99,9 +102,13 @@ void Server::look_for_lost(Gate& gate, Side side, TimePoint now) {
 }
 
 void Server::read_signals(TimePoint now) {
+  if (!std::exchange(signalled_, false)) return;
   signalfd_siginfo info{};
   while (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-    if (info.ssi_signo == SIGCHLD) continue;  // pools_.tick() reaps
+    if (info.ssi_signo == SIGCHLD) {
+      pools_.reap(now);
+      continue;
+    }
     stop_signals_ += 1;
     if (stop_signals_ == 1) {
       spdlog::info("stopping: running requests may finish; a second signal ends at once");
@@ -134,8 +141,8 @@ bool Server::finished(TimePoint now) {
   return pools_.all_gone() && *part_at_ <= now;
 }
 
-long Server::wait_ms(TimePoint now) const {
-  long ms =
+int Server::wait_ms(TimePoint now) const {
+  int ms =
       frontend_.has_unsent() || backend_.has_unsent() || frontend_.has_suspects() || backend_.has_suspects()
           ? kLookAgainMs
           : -1;
@@ -143,23 +150,30 @@ long Server::wait_ms(TimePoint now) const {
   for (const auto& deadline : {core_.next_deadline(), pools_.next_deadline(), parting}) {
     if (!deadline) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now).count();
-    const long bounded = std::clamp<long>(left, 0, 60'000);
+    const int bounded = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
     ms = ms < 0 ? bounded : std::min(ms, bounded);
   }
   return ms;
 }
 
+// Sleeps until there is something to do. zmq_poll would do, but it asks each socket twice, with a system call each
+// time; here only those are asked that may have something.
 void Server::wait() {
-  std::array<zmq::pollitem_t, 5> items{{{backend_.socket().handle(), 0, ZMQ_POLLIN, 0},
-                                        {frontend_.socket().handle(), 0, ZMQ_POLLIN, 0},
-                                        {backend_.monitor().handle(), 0, ZMQ_POLLIN, 0},
-                                        {frontend_.monitor().handle(), 0, ZMQ_POLLIN, 0},
-                                        {nullptr, signals_, ZMQ_POLLIN, 0}}};
-  try {
-    zmq::poll(items, std::chrono::milliseconds(wait_ms(Clock::now())));
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;
-  }
+  const TimePoint now = Clock::now();
+  const bool more = backend_.may_receive() || frontend_.may_receive();
+  if (more && now - looked_at_ < kLookEvery) return;
+  looked_at_ = now;
+  std::array<pollfd, 5> items{{{signals_, POLLIN, 0},
+                               {backend_.descriptor(), POLLIN, 0},
+                               {frontend_.descriptor(), POLLIN, 0},
+                               {backend_.monitor_descriptor(), POLLIN, 0},
+                               {frontend_.monitor_descriptor(), POLLIN, 0}}};
+  if (::poll(items.data(), items.size(), more ? 0 : wait_ms(now)) <= 0) return;
+  signalled_ = items[0].revents != 0;
+  if (items[1].revents) backend_.wake();
+  if (items[2].revents) frontend_.wake();
+  if (items[3].revents) backend_.wake_monitor();
+  if (items[4].revents) frontend_.wake_monitor();
 }
 
 std::string Server::ready_line() const {

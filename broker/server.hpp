@@ -27,14 +27,13 @@ class Server {
   std::string ready_line() const;
 
  private:
-  bool receive(TimePoint now);
-  bool receive_from(Gate& gate, Side side, TimePoint now);
+  void receive(Gate& gate, Side side, TimePoint now);
   void look_for_lost(Gate& gate, Side side, TimePoint now);
   void read_signals(TimePoint now);
   void flush(TimePoint now);
   bool finished(TimePoint now);
   void wait();
-  long wait_ms(TimePoint now) const;
+  int wait_ms(TimePoint now) const;
 
   zmq::context_t context_;
   std::uint64_t peer_serial_ = 0;
@@ -48,8 +47,8 @@ class Server {
   int stop_signals_ = 0;
   std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
   std::uint64_t dropped_told_ = 0;    // of frontend_.dropped(): what the log knows
-  bool backend_empty_ = false;        // nothing was left to receive in this turn
-  bool frontend_empty_ = false;
+  bool signalled_ = true;             // there may be signals to read
+  TimePoint looked_at_{};             // when all descriptors were asked last
 };
 
 }  // namespace samovar::broker

@@ -1,8 +1,11 @@
 #include "proto/codec.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "proto/cursor.hpp"
+#include "proto/endian.hpp"
 #include "proto/limits.hpp"
 
 namespace samovar::proto {
@@ -223,9 +226,50 @@ bool split_method(std::string_view name, MethodName& parts) {
 
 namespace {
 
-void append_big_endian(std::string& out, std::uint64_t number, int width) {
-  for (int shift = 8 * (width - 1); shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(number >> shift & 0xff));
+// Write behind `at`, and return the new end. Nine bytes suffice for a number, five for the head of a str.
+template <typename Number>
+char* put(char* at, char type, std::uint64_t value) {
+  const auto number = to_big_endian(static_cast<Number>(value));
+  *at = type;
+  std::memcpy(at + 1, &number, sizeof number);
+  return at + 1 + sizeof number;
+}
+
+char* put_byte(char* at, std::uint64_t value) {
+  *at = static_cast<char>(value);
+  return at + 1;
+}
+
+char* put_uint(char* at, std::uint64_t number) {
+  if (number <= 0x7f) return put_byte(at, number);
+  if (number <= 0xff) return put<std::uint8_t>(at, '\xcc', number);
+  if (number <= 0xffff) return put<std::uint16_t>(at, '\xcd', number);
+  if (number <= 0xffff'ffff) return put<std::uint32_t>(at, '\xce', number);
+  return put<std::uint64_t>(at, '\xcf', number);
+}
+
+char* put_str_head(char* at, std::size_t size) {
+  if (size <= 31) return put_byte(at, 0xa0 | size);
+  if (size <= 0xff) return put<std::uint8_t>(at, '\xd9', size);
+  if (size <= 0xffff) return put<std::uint16_t>(at, '\xda', size);
+  return put<std::uint32_t>(at, '\xdb', size);
+}
+
+constexpr std::size_t kLongestUint = 9;
+constexpr std::size_t kLongestStrHead = 5;
+
+// The head of an array or a map.
+void append_container(std::string& out, std::uint8_t fix, char wide, std::uint32_t size) {
+  std::array<char, 5> bytes;
+  char* end = bytes.data();
+  if (size <= 15) {
+    end = put_byte(end, fix | size);
+  } else if (size <= 0xffff) {
+    end = put<std::uint16_t>(end, wide, size);
+  } else {
+    end = put<std::uint32_t>(end, static_cast<char>(wide + 1), size);
+  }
+  out.append(bytes.data(), end);
 }
 
 void append_head(std::string& out, Kind kind, std::uint64_t epoch) {
@@ -245,61 +289,22 @@ void patch_wide_array(std::string& out, std::uint32_t elements) {
 }  // namespace
 
 void append_uint(std::string& out, std::uint64_t number) {
-  if (number <= 0x7f) {
-    out.push_back(static_cast<char>(number));
-  } else if (number <= 0xff) {
-    out.push_back('\xcc');
-    append_big_endian(out, number, 1);
-  } else if (number <= 0xffff) {
-    out.push_back('\xcd');
-    append_big_endian(out, number, 2);
-  } else if (number <= 0xffff'ffff) {
-    out.push_back('\xce');
-    append_big_endian(out, number, 4);
-  } else {
-    out.push_back('\xcf');
-    append_big_endian(out, number, 8);
-  }
+  std::array<char, kLongestUint> bytes;
+  out.append(bytes.data(), put_uint(bytes.data(), number));
 }
 
 void append_str(std::string& out, std::string_view text) {
-  if (text.size() <= 31) {
-    out.push_back(static_cast<char>(0xa0 | text.size()));
-  } else if (text.size() <= 0xff) {
-    out.push_back('\xd9');
-    append_big_endian(out, text.size(), 1);
-  } else if (text.size() <= 0xffff) {
-    out.push_back('\xda');
-    append_big_endian(out, text.size(), 2);
-  } else {
-    out.push_back('\xdb');
-    append_big_endian(out, text.size(), 4);
-  }
+  std::array<char, kLongestStrHead> bytes;
+  out.append(bytes.data(), put_str_head(bytes.data(), text.size()));
   out.append(text);
 }
 
 void append_map(std::string& out, std::uint32_t entries) {
-  if (entries <= 15) {
-    out.push_back(static_cast<char>(0x80 | entries));
-  } else if (entries <= 0xffff) {
-    out.push_back('\xde');
-    append_big_endian(out, entries, 2);
-  } else {
-    out.push_back('\xdf');
-    append_big_endian(out, entries, 4);
-  }
+  append_container(out, 0x80, '\xde', entries);
 }
 
 void append_array(std::string& out, std::uint32_t elements) {
-  if (elements <= 15) {
-    out.push_back(static_cast<char>(0x90 | elements));
-  } else if (elements <= 0xffff) {
-    out.push_back('\xdc');
-    append_big_endian(out, elements, 2);
-  } else {
-    out.push_back('\xdd');
-    append_big_endian(out, elements, 4);
-  }
+  append_container(out, 0x90, '\xdc', elements);
 }
 
 BundleWriter::BundleWriter(Kind kind, std::uint64_t epoch, std::uint64_t sent_us)
@@ -312,22 +317,24 @@ BundleWriter::BundleWriter(Kind kind, std::uint64_t epoch, std::uint64_t sent_us
 
 void BundleWriter::add_request(std::uint64_t id, std::uint8_t attempt, std::uint32_t flags,
                                std::uint64_t timeout_us, std::string_view method, std::string_view tail) {
-  append_uint(buffer_, id);
-  append_uint(buffer_, attempt);
-  append_uint(buffer_, flags);
-  append_uint(buffer_, timeout_us);
-  append_str(buffer_, method);
-  buffer_.append(tail);
+  std::array<char, 4 * kLongestUint + kLongestStrHead> prefix;
+  char* end = put_uint(prefix.data(), id);
+  end = put_uint(end, attempt);
+  end = put_uint(end, flags);
+  end = put_uint(end, timeout_us);
+  end = put_str_head(end, method.size());
+  buffer_.append(prefix.data(), end).append(method).append(tail);
   ++items_;
 }
 
 void BundleWriter::add_reply(std::uint64_t id, std::uint8_t attempt, Status status, std::uint64_t run_us,
                              std::string_view tail) {
-  append_uint(buffer_, id);
-  append_uint(buffer_, attempt);
-  append_uint(buffer_, static_cast<std::uint64_t>(status));
-  append_uint(buffer_, run_us);
-  buffer_.append(tail);
+  std::array<char, 4 * kLongestUint> prefix;
+  char* end = put_uint(prefix.data(), id);
+  end = put_uint(end, attempt);
+  end = put_uint(end, static_cast<std::uint64_t>(status));
+  end = put_uint(end, run_us);
+  buffer_.append(prefix.data(), end).append(tail);
   ++items_;
 }
 

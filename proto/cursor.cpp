@@ -1,48 +1,92 @@
 #include "proto/cursor.hpp"
 
 #include <array>
+#include <cstring>
 
+#include "proto/endian.hpp"
 #include "proto/limits.hpp"
 
 namespace samovar::proto {
+namespace {
+
+// What a value's first byte tells about it.
+struct Shape {
+  std::uint8_t bytes = 0;  // of the value without its children and without what `width` adds; 0: no msgpack
+  std::uint8_t width = 0;  // bytes behind the first one that hold a length or a count
+  std::uint8_t children = 0;  // how many follow, or follow for each that is counted
+  bool container = false;
+};
+
+constexpr std::array<Shape, 256> make_shapes() {
+  std::array<Shape, 256> shapes{};
+  const auto set = [&](int from, int to, Shape shape) {
+    for (int b = from; b <= to; ++b) shapes[static_cast<std::size_t>(b)] = shape;
+  };
+  set(0x00, 0x7f, {1});  // positive fixint
+  for (int n = 0; n <= 15; ++n) {
+    const auto count = static_cast<std::uint8_t>(n);
+    set(0x80 + n, 0x80 + n, {1, 0, static_cast<std::uint8_t>(2 * count), true});  // fixmap
+    set(0x90 + n, 0x90 + n, {1, 0, count, true});                                 // fixarray
+  }
+  for (int n = 0; n <= 31; ++n) set(0xa0 + n, 0xa0 + n, {static_cast<std::uint8_t>(1 + n)});  // fixstr
+  set(0xc0, 0xc0, {1});                                                                       // nil
+  set(0xc2, 0xc3, {1});                                                                       // false, true
+  for (int n = 0; n < 3; ++n) {
+    const auto width = static_cast<std::uint8_t>(1 << n);
+    set(0xc4 + n, 0xc4 + n, {static_cast<std::uint8_t>(1 + width), width});  // bin
+    set(0xc7 + n, 0xc7 + n, {static_cast<std::uint8_t>(2 + width), width});  // ext
+    set(0xd9 + n, 0xd9 + n, {static_cast<std::uint8_t>(1 + width), width});  // str
+  }
+  set(0xca, 0xca, {5});  // float
+  set(0xcb, 0xcb, {9});
+  for (int n = 0; n < 4; ++n) {
+    const auto size = static_cast<std::uint8_t>(1 + (1 << n));
+    set(0xcc + n, 0xcc + n, {size});  // uint
+    set(0xd0 + n, 0xd0 + n, {size});  // int
+  }
+  for (int n = 0; n < 5; ++n) set(0xd4 + n, 0xd4 + n, {static_cast<std::uint8_t>(2 + (1 << n))});  // fixext
+  set(0xdc, 0xdc, {3, 2, 1, true});                                                                // array
+  set(0xdd, 0xdd, {5, 4, 1, true});
+  set(0xde, 0xde, {3, 2, 2, true});  // map
+  set(0xdf, 0xdf, {5, 4, 2, true});
+  set(0xe0, 0xff, {1});  // negative fixint
+  return shapes;
+}
+
+constexpr std::array<Shape, 256> kShapes = make_shapes();
+
+template <typename Number>
+Number load(const char* at) {
+  Number number;
+  std::memcpy(&number, at, sizeof number);
+  return from_big_endian(number);
+}
+
+}  // namespace
 
 bool Cursor::read_big_endian(std::size_t header, std::size_t width, std::uint64_t& number) const {
   if (left() < header + width) return false;
   number = 0;
-  for (std::size_t i = 0; i < width; ++i) {
-    number = number << 8 | static_cast<std::uint8_t>(at_[header + i]);
+  switch (width) {
+    case 1: number = static_cast<std::uint8_t>(at_[header]); break;
+    case 2: number = load<std::uint16_t>(at_ + header); break;
+    case 4: number = load<std::uint32_t>(at_ + header); break;
+    default: number = load<std::uint64_t>(at_ + header);
   }
   return true;
 }
 
-bool Cursor::read_array(std::uint32_t& size) {
+bool Cursor::read_container(std::uint8_t fix, std::uint8_t wide, std::uint32_t& size) {
   if (at_ == end_) return false;
   const std::uint8_t b = byte();
-  std::uint64_t n = 0;
-  if ((b & 0xf0) == 0x90) {
+  if ((b & 0xf0) == fix) {
     size = b & 0x0f;
     at_ += 1;
     return true;
   }
-  if (b != 0xdc && b != 0xdd) return false;
-  const std::size_t width = b == 0xdc ? 2 : 4;
-  if (!read_big_endian(1, width, n)) return false;
-  size = static_cast<std::uint32_t>(n);
-  at_ += 1 + width;
-  return true;
-}
-
-bool Cursor::read_map(std::uint32_t& size) {
-  if (at_ == end_) return false;
-  const std::uint8_t b = byte();
+  if (b != wide && b != wide + 1) return false;
+  const std::size_t width = b == wide ? 2 : 4;
   std::uint64_t n = 0;
-  if ((b & 0xf0) == 0x80) {
-    size = b & 0x0f;
-    at_ += 1;
-    return true;
-  }
-  if (b != 0xde && b != 0xdf) return false;
-  const std::size_t width = b == 0xde ? 2 : 4;
   if (!read_big_endian(1, width, n)) return false;
   size = static_cast<std::uint32_t>(n);
   at_ += 1 + width;
@@ -69,14 +113,9 @@ bool Cursor::read_str(std::string_view& text) {
   return true;
 }
 
-bool Cursor::read_uint(std::uint64_t& number) {
+bool Cursor::read_long_uint(std::uint64_t& number) {
   if (at_ == end_) return false;
   const std::uint8_t b = byte();
-  if (b <= 0x7f) {
-    number = b;
-    at_ += 1;
-    return true;
-  }
   if (b < 0xcc || b > 0xd3) return false;
   const bool is_signed = b >= 0xd0;
   const std::size_t width = std::size_t{1} << (is_signed ? b - 0xd0 : b - 0xcc);
@@ -88,123 +127,46 @@ bool Cursor::read_uint(std::uint64_t& number) {
   return true;
 }
 
-bool Cursor::read_nil() {
-  if (!at_nil()) return false;
-  at_ += 1;
-  return true;
-}
-
-bool Cursor::at_array() const {
-  if (at_ == end_) return false;
-  const std::uint8_t b = byte();
-  return (b & 0xf0) == 0x90 || b == 0xdc || b == 0xdd;
-}
-
-bool Cursor::at_map() const {
-  if (at_ == end_) return false;
-  const std::uint8_t b = byte();
-  return (b & 0xf0) == 0x80 || b == 0xde || b == 0xdf;
-}
-
-bool Cursor::measure(std::uint64_t& bytes, std::uint64_t& children) const {
-  children = 0;
-  const std::uint8_t b = byte();
-  std::uint64_t n = 0;
-  if (b <= 0x7f || b >= 0xe0 || b == 0xc0 || b == 0xc2 || b == 0xc3) {
-    bytes = 1;
-    return true;
-  }
-  if (b <= 0x8f) {  // fixmap
-    bytes = 1;
-    children = std::uint64_t{2} * (b & 0x0f);
-    return true;
-  }
-  if (b <= 0x9f) {  // fixarray
-    bytes = 1;
-    children = b & 0x0f;
-    return true;
-  }
-  if (b <= 0xbf) {  // fixstr
-    bytes = 1u + (b & 0x1f);
-    return true;
-  }
-  // A length of `width` bytes, then that many bytes (and for ext one more, its type) or children.
-  const auto sized = [&](std::size_t width, std::uint64_t extra) {
-    if (!read_big_endian(1, width, n)) return false;
-    bytes = 1 + width + extra + n;
-    return true;
-  };
-  const auto counted = [&](std::size_t width, std::uint64_t per_entry) {
-    if (!read_big_endian(1, width, n)) return false;
-    bytes = 1 + width;
-    children = per_entry * n;
-    return true;
-  };
-  const auto fixed = [&](std::uint64_t width) {
-    bytes = 1 + width;
-    return true;
-  };
-  switch (b) {
-    case 0xc4:
-    case 0xd9: return sized(1, 0);
-    case 0xc5:
-    case 0xda: return sized(2, 0);
-    case 0xc6:
-    case 0xdb: return sized(4, 0);
-    case 0xc7: return sized(1, 1);
-    case 0xc8: return sized(2, 1);
-    case 0xc9: return sized(4, 1);
-    case 0xca: return fixed(4);
-    case 0xcb: return fixed(8);
-    case 0xcc:
-    case 0xd0: return fixed(1);
-    case 0xcd:
-    case 0xd1: return fixed(2);
-    case 0xce:
-    case 0xd2: return fixed(4);
-    case 0xcf:
-    case 0xd3: return fixed(8);
-    case 0xd4: return fixed(2);
-    case 0xd5: return fixed(3);
-    case 0xd6: return fixed(5);
-    case 0xd7: return fixed(9);
-    case 0xd8: return fixed(17);
-    case 0xdc: return counted(2, 1);
-    case 0xdd: return counted(4, 1);
-    case 0xde: return counted(2, 2);
-    case 0xdf: return counted(4, 2);
-    default: return false;  // 0xc1 is never used
-  }
-}
-
-bool Cursor::skip(int depth, std::string_view& value) {
+bool Cursor::skip_any(int depth, std::string_view& value) {
   // What is still to come on each level that was entered, innermost last.
   std::array<std::uint64_t, limits::kMaxDepth + 1> pending;
   if (depth > limits::kMaxDepth) depth = limits::kMaxDepth;
-  int level = 0;
-  pending[0] = 1;
   const char* const start = at_;
-  while (level >= 0) {
-    auto& left_here = pending[static_cast<std::size_t>(level)];
-    if (left_here == 0) {
-      --level;
-      continue;
+  int level = 0;
+  std::uint64_t to_come = 1;  // on the innermost level
+  for (;;) {
+    if (at_ == end_) break;
+    const Shape shape = kShapes[byte()];
+    std::uint64_t bytes = shape.bytes;
+    std::uint64_t children = shape.children;
+    if (shape.width != 0) {
+      std::uint64_t n = 0;
+      if (!read_big_endian(1, shape.width, n)) break;
+      if (shape.container) {
+        children *= n;
+      } else {
+        bytes += n;
+      }
     }
-    --left_here;
-    const bool container = at_array() || at_map();
-    std::uint64_t bytes = 0;
-    std::uint64_t children = 0;
     // Each child takes a byte at least: a claim of more children than bytes is refused before it is followed.
-    if (at_ == end_ || !measure(bytes, children) || bytes > left() || children > left() - bytes ||
-        (container && level + 1 > depth)) {
-      at_ = start;
-      return false;
-    }
+    if (bytes == 0 || bytes > left() || children > left() - bytes) break;
     at_ += bytes;
-    if (container) pending[static_cast<std::size_t>(++level)] = children;
+    --to_come;
+    if (shape.container) {
+      if (level + 1 > depth) break;
+      pending[static_cast<std::size_t>(level++)] = to_come;
+      to_come = children;
+    }
+    while (to_come == 0) {
+      if (level == 0) {
+        value = {start, static_cast<std::size_t>(at_ - start)};
+        return true;
+      }
+      to_come = pending[static_cast<std::size_t>(--level)];
+    }
   }
-  value = {start, static_cast<std::size_t>(at_ - start)};
-  return true;
+  at_ = start;
+  return false;
 }
 
 }  // namespace samovar::proto

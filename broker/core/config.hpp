@@ -15,6 +15,7 @@ struct CoreConfig {
   std::uint64_t pid = 0;               // for status only
   std::string clock;                   // names the monotonic clock that `now` comes from
   std::uint32_t instance = 1;          // 1 to 2^20, drawn anew for each run: the upper part of every epoch
+  std::uint64_t secret = 0;            // drawn anew for each run; peers cannot guess it
   std::vector<std::string> endpoints;  // for status only
   std::vector<std::string> services;   // known from the start; their pools are being started
 

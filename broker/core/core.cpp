@@ -22,7 +22,7 @@ auto* find_in(const Table& table, PeerId peer) {
 }  // namespace
 
 Core::Core(CoreConfig config, TimePoint now)
-    : config_(std::move(config)), started_(now), dispatch_serial_(kWide) {
+    : config_(std::move(config)), started_(now), dispatch_serial_(kWide), in_flight_(config_.secret) {
   for (const auto& name : config_.services) {
     Service* service = add_service(name);
     service->known = true;
@@ -56,7 +56,7 @@ void Core::handle(const event::Hello& event, TimePoint now) {
   const Epoch epoch = next_epoch();
   switch (hello.role) {
     case proto::Role::client: {
-      auto client = std::make_unique<Client>();
+      auto client = std::make_unique<Client>(config_.secret);
       client->peer = event.peer;
       client->epoch = epoch;
       client->name = hello.name;
@@ -111,11 +111,6 @@ bool Core::check_epoch(Side side, PeerId peer, Epoch epoch, const Epoch* actual,
   const char* reason = actual ? "this connection has another epoch" : "this connection has not said HELLO";
   complain(side, peer, proto::encode(proto::Kind::register_again, 0, proto::Notice{reason}), now);
   return false;
-}
-
-bool Core::has_epoch(Side side, PeerId peer, Epoch epoch, TimePoint now) {
-  return side == Side::frontend ? client_of(peer, epoch, now) != nullptr
-                                : worker_of(peer, epoch, now) != nullptr;
 }
 
 Client* Core::client_of(PeerId peer, Epoch epoch, TimePoint now) {
@@ -271,19 +266,18 @@ void Core::handle(const event::RepliesDropped& event, TimePoint) {
 
 void Core::tick(TimePoint now) {
   while (Timer* timer = timers_.pop_due(now)) {
-    switch (timer->kind) {
-      case Timer::Kind::request: deadline_passed(*static_cast<Request*>(timer->owner), now); break;
-      case Timer::Kind::service: service_deserted(*static_cast<Service*>(timer->owner), now); break;
-      case Timer::Kind::worker: bury(*static_cast<Worker*>(timer->owner), now); break;
+    switch (timer->kind()) {
+      case Timer::Kind::request: deadline_passed(*static_cast<Request*>(timer->owner()), now); break;
+      case Timer::Kind::service: service_deserted(*static_cast<Service*>(timer->owner()), now); break;
+      case Timer::Kind::worker: bury(*static_cast<Worker*>(timer->owner()), now); break;
       case Timer::Kind::drain: {
         proto::ErrorValue error;
         error.message = "the broker was shut down while this ran; it may have run to its end";
         error.where = "running";
-        while (!in_flight_.empty()) {
-          Request& request = *in_flight_.begin()->second;
-          release(request);
-          if (request.client) settle(request, Status::broker_lost, error, now);
-          forget(request);
+        for (Request* request : in_flight_.all()) {
+          release(*request);
+          if (request->client) settle(*request, Status::broker_lost, error, now);
+          forget(*request);
         }
         break;
       }

@@ -18,18 +18,22 @@
 #include "broker/core/config.hpp"
 #include "broker/core/counters.hpp"
 #include "broker/core/event.hpp"
+#include "broker/core/id_table.hpp"
 #include "broker/core/outbox.hpp"
+#include "broker/core/recycled.hpp"
 #include "broker/core/service.hpp"
 #include "broker/core/timers.hpp"
 
 namespace samovar::broker {
 
 struct Client {
+  explicit Client(std::uint64_t secret = 0) : outstanding(secret) {}
+
   PeerId peer{};
   Epoch epoch{};
   std::string name;
   bool same_clock = false;
-  std::unordered_map<std::uint64_t, Request*> outstanding;  // by the client's own id
+  IdTable<Request> outstanding;  // by the client's own id
 };
 
 struct Supervisor {
@@ -50,8 +54,8 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   void handle(const event::Hello& event, TimePoint now);
-  void handle(const event::Request& event, TimePoint now);
-  void handle(const event::Reply& event, TimePoint now);
+  void handle(const event::Requests& event, TimePoint now);
+  void handle(const event::Replies& event, TimePoint now);
   void handle(const event::Cancel& event, TimePoint now);
   void handle(const event::Ready& event, TimePoint now);
   void handle(const event::Drain& event, TimePoint now);
@@ -62,9 +66,6 @@ class Core {
   void handle(const event::PoolFailed& event, TimePoint now);
   void handle(const event::RepliesDropped& event, TimePoint now);
   void handle(const event::Shutdown& event, TimePoint now);
-
-  // Does this connection have this epoch? If not, the peer is told to say HELLO again, once for the whole message.
-  bool has_epoch(Side side, PeerId peer, Epoch epoch, TimePoint now);
 
   // Does what is due by now.
   void tick(TimePoint now);
@@ -115,12 +116,15 @@ class Core {
               const Frames& attachments = {});
   void refuse_request(const Client& client, const proto::RequestItem& item, Status status,
                       proto::ErrorValue error);
-  bool refuse_at_the_door(const Client& client, const event::Request& event, Service& service, TimePoint now);
-  Service* service_for(const Client& client, const event::Request& event, std::string_view name,
-                       TimePoint now);
+  void accept(Client& client, const proto::RequestItem& item, const FramePtr& frame,
+              const Frames& attachments, TimePoint sent, TimePoint now);
+  bool refuse_at_the_door(const Client& client, const proto::RequestItem& item, std::size_t bytes,
+                          Service& service, TimePoint now);
+  Method* find_method(std::string_view name);
+  Service* service_of(const Client& client, const proto::RequestItem& item, TimePoint now);
   void answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method,
                       TimePoint now);
-  TimePoint deadline_of(const Client& client, const event::Request& event, TimePoint now) const;
+  void take_reply(Worker& worker, const proto::ReplyItem& item, const Frames& attachments, TimePoint now);
   void dispatch(Service& service, TimePoint now);
   bool ready_to_run(Request& request, TimePoint now);
   void hand_over(Request& request, Worker& worker, TimePoint now);
@@ -163,8 +167,10 @@ class Core {
   std::unordered_map<std::uint64_t, std::unique_ptr<Worker>> workers_;  // by peer
   std::unordered_map<std::uint64_t, Worker*> workers_by_epoch_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Supervisor>> supervisors_;  // by peer
-  std::unordered_map<const Request*, std::unique_ptr<Request>> requests_;
-  std::unordered_map<std::uint64_t, Request*> in_flight_;  // by dispatch id, abandoned ones included
+  std::unordered_map<std::string_view, Method*> methods_;                       // by full name; for good
+  Method* last_method_ = nullptr;                                               // that was asked for
+  Recycled<Request> requests_;
+  IdTable<Request> in_flight_;  // by dispatch id, abandoned ones included
 
   // Complaints to each peer since then; begun anew every kComplaintsPer.
   TimePoint complaints_since_{};

@@ -24,6 +24,22 @@ std::string list_of(const std::map<std::string, Method, std::less<>>& methods) {
   return names;
 }
 
+constexpr const char* kGoingAway = "the broker is going away; nothing ran, try again";
+
+proto::ErrorValue error_at(const char* where, std::string message) {
+  proto::ErrorValue error;
+  error.where = where;
+  error.message = std::move(message);
+  return error;
+}
+
+// The attachments of one item: `count` of them, behind those that have been taken.
+Frames part_of(const Frames& attachments, std::size_t taken, std::uint32_t count) {
+  if (count == 0) return {};
+  const auto from = attachments.begin() + static_cast<std::ptrdiff_t>(taken);
+  return {from, from + count};
+}
+
 proto::ErrorValue unknown_method(const Service& service, std::string_view method) {
   proto::ErrorValue error;
   error.where = "queued";
@@ -54,48 +70,50 @@ std::string add_metadata(std::string_view value, std::string_view ext, std::uint
 
 // --- acceptance ------------------------------------------------------------------------------------------
 
-void Core::handle(const event::Request& event, TimePoint now) {
+void Core::handle(const event::Requests& event, TimePoint now) {
   Client* client = client_of(event.peer, event.epoch, now);
   if (!client) return;
-  const proto::RequestItem& item = event.item;
+  const std::uint64_t now_us = to_us(now.time_since_epoch());
+  const bool sent_is_known = client->same_clock && event.sent_us > 0 && event.sent_us <= now_us;
+  const TimePoint sent = now - std::chrono::microseconds(sent_is_known ? now_us - event.sent_us : 0);
+  std::size_t taken = 0;
+  for (const auto& item : event.items) {
+    accept(*client, item, event.frame, part_of(event.attachments, taken, item.attachments), sent, now);
+    taken += item.attachments;
+  }
+}
+
+void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr& frame,
+                  const Frames& attachments, TimePoint sent, TimePoint now) {
   counters_.requests += 1;
-
-  proto::MethodName name;
   const char* wrong = item.wrong;
-  if (!wrong && !proto::split_method(item.method, name)) {
-    wrong = "the method is not 'service.method' in letters, digits, '_', '-' and '.'";
-  }
-  if (!wrong && client->outstanding.contains(item.id))
-    wrong = "a request with this id is outstanding already";
-  if (wrong) {
-    proto::ErrorValue error;
-    error.message = wrong;
-    error.where = "broker";
-    return refuse_request(*client, item, Status::bad_request, std::move(error));
-  }
-  if (name.service == kBuiltin) return answer_builtin(*client, item, name.method, now);
+  if (!wrong && client.outstanding.find(item.id)) wrong = "a request with this id is outstanding already";
+  if (wrong) return refuse_request(client, item, Status::bad_request, error_at("broker", wrong));
 
-  Service* service = service_for(*client, event, name.service, now);
-  if (!service || refuse_at_the_door(*client, event, *service, now)) return;
+  Method* method = find_method(item.method);
+  Service* service = method ? method->service : service_of(client, item, now);
+  const std::size_t bytes = item.tail().size() + bytes_of(attachments);
+  if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
 
-  auto owned = std::make_unique<Request>();
-  Request& request = *owned;
-  request.id = item.id;
+  Request& request = requests_.take();
+  request.state = Request::State::queued;
   request.attempt = item.attempt;
+  request.runs = 0;
   request.flags = item.flags;
-  request.idempotent = (item.flags & proto::kIdempotent) != 0;
+  request.idempotent = (item.flags & proto::kIdempotent) != 0 || (method && method->idempotent);
   request.priority = item.priority;
-  request.client = client;
+  request.id = item.id;
+  request.client = &client;
   request.service = service;
-  request.name = item.method;
-  request.payload = Payload(item.tail(), event.frame);
-  request.attachments = event.attachments;
-  request.bytes = item.tail().size() + bytes_of(request.attachments);
+  request.method = method;
+  if (!method) request.name = std::make_unique<std::string>(item.method);
+  request.payload.set(item.tail(), frame, attachments);
+  request.bytes = bytes;
   request.accepted = now;
   request.queued_since = now;
-  request.deadline = deadline_of(*client, event, now);
-  requests_.emplace(&request, std::move(owned));
-  client->outstanding.emplace(request.id, &request);
+  const std::uint64_t timeout_us = item.timeout_us == 0 ? to_us(config_.default_timeout) : item.timeout_us;
+  request.deadline = sent + std::min<Duration>(std::chrono::microseconds(timeout_us), config_.max_timeout);
+  client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
   service->retries.earn();
   service->queue.push_back(request);
@@ -107,40 +125,51 @@ void Core::handle(const event::Request& event, TimePoint now) {
   }
 }
 
-Service* Core::service_for(const Client& client, const event::Request& event, std::string_view name,
-                           TimePoint now) {
-  proto::ErrorValue error;
-  error.where = "broker";
-  if (draining_) {
-    error.message = "the broker is going away; nothing ran, try again";
-    refuse_request(client, event.item, Status::unavailable, std::move(error));
+// A method that some worker has announced.
+Method* Core::find_method(std::string_view name) {
+  if (last_method_ && last_method_->full_name == name) return last_method_;
+  const auto at = methods_.find(name);
+  if (at == methods_.end()) return nullptr;
+  return last_method_ = at->second;
+}
+
+// The service of a method that nobody has announced, where its requests are to wait for somebody. Else they have been
+// answered: nullptr.
+Service* Core::service_of(const Client& client, const proto::RequestItem& item, TimePoint now) {
+  const auto refuse = [&](Status status, std::string why) {
+    refuse_request(client, item, status, error_at("broker", std::move(why)));
     return nullptr;
+  };
+  proto::MethodName name;
+  if (!proto::split_method(item.method, name)) {
+    return refuse(Status::bad_request,
+                  "the method is not 'service.method' in letters, digits, '_', '-' and '.'");
   }
-  Service* service = find_service(name);
+  if (name.service == kBuiltin) return answer_builtin(client, item, name.method, now), nullptr;
+  if (draining_) return refuse(Status::unavailable, kGoingAway);
+
+  Service* service = find_service(name.service);
   const bool just_started = now - started_ < config_.startup_grace;
-  if (!service && just_started) service = add_unknown_service(name, now);
-  if (service && (service->known || just_started)) return service;
-  error.message =
-      "no service '" + std::string(name) +
-      "': no worker has announced it and the configuration does not name it; check the name, or start it "
-      "with samovar-worker";
-  refuse_request(client, event.item, Status::no_service, std::move(error));
+  if (!service && just_started) service = add_unknown_service(name.service, now);
+  if (!service || (!service->known && !just_started)) {
+    return refuse(Status::no_service,
+                  "no service '" + std::string(name.service) +
+                      "': no worker has announced it and the configuration does not name it; check the name, "
+                      "or start it with samovar-worker");
+  }
+  if (service->methods.empty()) return service;
+  refuse_request(client, item, Status::bad_request, unknown_method(*service, name.method));
   return nullptr;
 }
 
-bool Core::refuse_at_the_door(const Client& client, const event::Request& event, Service& service,
-                              TimePoint now) {
-  const proto::RequestItem& item = event.item;
-  proto::ErrorValue error;
-  error.where = "broker";
-  proto::MethodName name;
-  proto::split_method(item.method, name);
-  if (!service.methods.empty() && !service.methods.contains(name.method)) {
-    refuse_request(client, item, Status::bad_request, unknown_method(service, name.method));
+bool Core::refuse_at_the_door(const Client& client, const proto::RequestItem& item, std::size_t bytes,
+                              Service& service, TimePoint now) {
+  if (draining_) {
+    refuse_request(client, item, Status::unavailable, error_at("broker", kGoingAway));
     return true;
   }
   const auto overloaded = [&](std::string message) {
-    error.message = std::move(message);
+    proto::ErrorValue error = error_at("broker", std::move(message));
     error.retry_after_us = to_us(service.drain_rate.time_for(service.queue.size(), now));
     refuse_request(client, item, Status::overloaded, std::move(error));
     return true;
@@ -153,22 +182,11 @@ bool Core::refuse_at_the_door(const Client& client, const event::Request& event,
     return overloaded("the queue of service '" + service.name +
                       "' is full: " + std::to_string(service.queue.size()) + " requests (max_queued)");
   }
-  if (service.queue.bytes() + item.tail().size() + bytes_of(event.attachments) > config_.max_queued_bytes) {
+  if (service.queue.bytes() + bytes > config_.max_queued_bytes) {
     return overloaded("the queue of service '" + service.name +
                       "' is full: " + std::to_string(service.queue.bytes()) + " bytes (max_queued_bytes)");
   }
   return false;
-}
-
-TimePoint Core::deadline_of(const Client& client, const event::Request& event, TimePoint now) const {
-  const std::uint64_t longest = to_us(config_.max_timeout);
-  const std::uint64_t wanted =
-      event.item.timeout_us == 0 ? to_us(config_.default_timeout) : event.item.timeout_us;
-  const auto timeout = std::chrono::microseconds(std::min(wanted, longest));
-  const std::uint64_t now_us = to_us(now.time_since_epoch());
-  const bool sent_is_known = client.same_clock && event.sent_us > 0 && event.sent_us <= now_us;
-  const auto on_the_way = std::chrono::microseconds(sent_is_known ? now_us - event.sent_us : 0);
-  return now - on_the_way + timeout;
 }
 
 void Core::answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method,
@@ -247,17 +265,16 @@ void Core::end_early(Request& request, Status status, const proto::ErrorValue& e
 }
 
 void Core::client_gone(Client& client) {
-  while (!client.outstanding.empty()) {
-    Request& request = *client.outstanding.begin()->second;
+  for (Request* request : client.outstanding.all()) {
     counters_.client_gone += 1;
-    if (request.state == Request::State::queued) {
-      request.service->queue.remove(request);
-      leave(request);
-      forget(request);
+    if (request->state == Request::State::queued) {
+      request->service->queue.remove(*request);
+      leave(*request);
+      forget(*request);
     } else {
-      leave(request);
-      request.state = Request::State::abandoned;
-      request.service->abandoned += 1;
+      leave(*request);
+      request->state = Request::State::abandoned;
+      request->service->abandoned += 1;
     }
   }
 }
@@ -280,18 +297,17 @@ void Core::handle(const event::Cancel& event, TimePoint now) {
   Client* client = client_of(event.peer, event.epoch, now);
   if (!client) return;
   for (const std::uint64_t id : event.ids) {
-    const auto at = client->outstanding.find(id);
-    if (at == client->outstanding.end()) continue;
-    proto::ErrorValue error;
-    error.message = "the caller cancelled";
-    error.where = at->second->state == Request::State::queued ? "queued" : "running";
-    end_early(*at->second, Status::cancelled, error, now);
+    Request* request = client->outstanding.find(id);
+    if (!request) continue;
+    const char* where = request->state == Request::State::queued ? "queued" : "running";
+    end_early(*request, Status::cancelled, error_at(where, "the caller cancelled"), now);
   }
 }
 
 void Core::forget(Request& request) {
   assert(!request.client && !request.worker && !request.timer.is_set());
-  requests_.erase(&request);
+  request.payload.clear();
+  requests_.give_back(request);
 }
 
 // --- dispatch --------------------------------------------------------------------------------------------
@@ -311,15 +327,16 @@ bool Core::ready_to_run(Request& request, TimePoint now) {
   if (request.deadline <= now) return deadline_passed(request, now), false;
   Service& service = *request.service;
   if (request.method || service.methods.empty()) return true;
-  proto::MethodName name;
-  proto::split_method(request.name, name);
-  const auto at = service.methods.find(name.method);
-  if (at == service.methods.end()) {
+  Method* method = find_method(*request.name);
+  if (!method) {
+    proto::MethodName name;
+    proto::split_method(*request.name, name);
     end_early(request, Status::bad_request, unknown_method(service, name.method), now);
     return false;
   }
-  request.method = &at->second;
-  request.idempotent = request.idempotent || at->second.idempotent;
+  request.name.reset();
+  request.method = method;
+  request.idempotent = request.idempotent || method->idempotent;
   return true;
 }
 
@@ -328,11 +345,12 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   service.queue.remove(request);
   request.state = Request::State::in_flight;
   request.worker = &worker;
-  request.dispatched = now;
+  request.queued_us =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(to_us(now - request.queued_since), 0xffff'ffff));
   request.dispatch_id = static_cast<DispatchId>(++dispatch_serial_);
-  request.charged_us = request.method->run_time.us().value_or(kUnmeasuredUs);
+  request.charged_us = static_cast<float>(request.method->run_time.us().value_or(kUnmeasuredUs));
   request.runs += 1;
-  in_flight_.emplace(raw(request.dispatch_id), &request);
+  in_flight_.insert(raw(request.dispatch_id), request);
   service.in_flight += 1;
   worker.held.push_back(request);
   worker.held_us += request.charged_us;
@@ -345,10 +363,10 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   item.attempt = request.attempt;
   item.flags = request.flags | (request.idempotent ? proto::kIdempotent : 0u);
   item.timeout_us = std::max<std::uint64_t>(to_us(request.deadline - now), 1);
-  item.method = request.name;
+  item.method = request.method->full_name;
   item.body = tail;
   item.ext = std::string_view(tail.data() + tail.size(), 0);
-  outbox_.request(worker.peer, worker.epoch, now, item, request.attachments);
+  outbox_.request(worker.peer, worker.epoch, now, item, request.payload.attachments());
 }
 
 // Takes a request from its worker: the credit is free again.
@@ -366,10 +384,7 @@ void Core::release(Request& request) {
 // A request that its worker did not answer goes back to the head of its client's line.
 void Core::queue_again(Request& request, TimePoint now) {
   if (draining_) {
-    proto::ErrorValue error;
-    error.message = "the broker is going away; nothing ran, try again";
-    error.where = "queued";
-    settle(request, Status::unavailable, error, now);
+    settle(request, Status::unavailable, error_at("queued", kGoingAway), now);
     return forget(request);
   }
   request.state = Request::State::queued;
@@ -378,28 +393,35 @@ void Core::queue_again(Request& request, TimePoint now) {
   request.service->queue.push_front(request);
 }
 
-void Core::handle(const event::Reply& event, TimePoint now) {
+void Core::handle(const event::Replies& event, TimePoint now) {
   Worker* worker = worker_of(event.peer, event.epoch, now);
   if (!worker) return;
-  const proto::ReplyItem& item = event.item;
-  const auto at = in_flight_.find(item.id);
-  if (at == in_flight_.end() || at->second->worker != worker || at->second->attempt != item.attempt) {
+  std::size_t taken = 0;
+  for (const auto& item : event.items) {
+    take_reply(*worker, item, part_of(event.attachments, taken, item.attachments), now);
+    taken += item.attachments;
+  }
+}
+
+void Core::take_reply(Worker& worker, const proto::ReplyItem& item, const Frames& attachments,
+                      TimePoint now) {
+  Request* found = in_flight_.find(item.id);
+  if (!found || found->worker != &worker || found->attempt != item.attempt) {
     counters_.late_replies += 1;
     return;
   }
-  Request& request = *at->second;
+  Request& request = *found;
   Service& service = *request.service;
   if (item.run_us > 0 || item.status == Status::ok) request.method->run_time.sample(item.run_us);
   release(request);
   if (request.client) {
-    const Outcome outcome{item.status, item.run_us, item.tail()};
+    std::string_view tail = item.tail();
+    std::string with_metadata;
     if (request.flags & proto::kMetadata) {
-      const auto queued_us = to_us(request.dispatched - request.queued_since);
-      const std::string tail = add_metadata(item.value, item.ext, queued_us, worker->name);
-      settle(request, Outcome{item.status, item.run_us, tail}, event.attachments, now);
-    } else {
-      settle(request, outcome, event.attachments, now);
+      with_metadata = add_metadata(item.value, item.ext, request.queued_us, worker.name);
+      tail = with_metadata;
     }
+    settle(request, Outcome{item.status, item.run_us, tail}, attachments, now);
   }
   forget(request);
   dispatch(service, now);

@@ -21,7 +21,12 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   for (const auto& [name, info] : ready.methods) {
     if (service->methods.size() >= limits::kMaxMethods && !service->methods.contains(name)) continue;
     Method& method = service->methods[name];
-    method.name = name;
+    if (!method.service) {
+      method.name = name;
+      method.full_name = service->name + "." + name;
+      method.service = service;
+      methods_.emplace(method.full_name, &method);
+    }
     method.idempotent = info.idempotent;
   }
   worker->state = Worker::State::ready;

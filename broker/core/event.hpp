@@ -17,19 +17,20 @@ struct Hello {
   proto::PeerHello hello;
 };
 
-struct Request {
+// A bundle. The attachments are those of all items, in their order.
+struct Requests {
   PeerId peer;
   Epoch epoch;
   std::uint64_t sent_us;
-  const proto::RequestItem& item;
-  FramePtr frame;  // owns the item's bytes; null: they are to be copied
+  const std::vector<proto::RequestItem>& items;
+  const FramePtr& frame;  // owns the items' bytes; null: they are to be copied
   Frames attachments;
 };
 
-struct Reply {
+struct Replies {
   PeerId peer;
   Epoch epoch;
-  const proto::ReplyItem& item;
+  const std::vector<proto::ReplyItem>& items;
   Frames attachments;
 };
 

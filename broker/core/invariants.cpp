@@ -38,9 +38,7 @@ const char* check(const Request& request) {
   if (abandoned == request.timer.is_set())
     return "a request whose caller waits has no deadline, or the reverse";
   if (request.client) {
-    const auto at = request.client->outstanding.find(request.id);
-    if (at == request.client->outstanding.end() || at->second != &request)
-      return "a client does not know its request";
+    if (request.client->outstanding.find(request.id) != &request) return "a client does not know its request";
   }
   return nullptr;
 }
@@ -55,7 +53,13 @@ const char* Core::check_invariants() const {
   std::unordered_map<const Service*, Tally> tallies;
   std::size_t outstanding = 0;
   std::size_t with_caller = 0;
-  for (const auto& [key, request] : requests_) {
+  std::vector<Request*> requests = in_flight_.all();
+  for (const auto& [name, service] : services_) {
+    const auto queued = service->queue.all();
+    requests.insert(requests.end(), queued.begin(), queued.end());
+  }
+  if (requests.size() != requests_.size()) return "a request is neither queued nor in flight";
+  for (const Request* request : requests) {
     if (const char* broken = check(*request)) return broken;
     Tally& tally = tallies[request->service];
     with_caller += request->client ? 1 : 0;
@@ -66,8 +70,7 @@ const char* Core::check_invariants() const {
     }
     tally.in_flight += 1;
     if (request->state == Request::State::abandoned) tally.abandoned += 1;
-    const auto at = in_flight_.find(raw(request->dispatch_id));
-    if (at == in_flight_.end() || at->second != request.get())
+    if (in_flight_.find(raw(request->dispatch_id)) != request)
       return "a request in flight is not found by its id";
   }
   std::size_t held = 0;

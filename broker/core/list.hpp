@@ -7,11 +7,14 @@
 
 namespace samovar::broker {
 
+inline char not_linked;  // its address marks the links of what is on no list
+
 template <typename T>
 struct Link {
-  T* previous = nullptr;
+  static T* none() { return reinterpret_cast<T*>(&not_linked); }
+
+  T* previous = none();
   T* next = nullptr;
-  bool linked = false;
 };
 
 template <typename T, Link<T> T::*kLink>
@@ -21,14 +24,14 @@ class List {
   std::size_t size() const { return size_; }
   T* front() const { return head_; }
   static T* next(const T& item) { return (item.*kLink).next; }
-  static bool is_linked(const T& item) { return (item.*kLink).linked; }
+  static bool is_linked(const T& item) { return (item.*kLink).previous != Link<T>::none(); }
 
   void push_back(T& item) { insert(item, tail_, nullptr); }
   void push_front(T& item) { insert(item, nullptr, head_); }
 
   void remove(T& item) {
+    assert(is_linked(item));
     Link<T>& link = item.*kLink;
-    assert(link.linked);
     (link.previous ? (link.previous->*kLink).next : head_) = link.next;
     (link.next ? (link.next->*kLink).previous : tail_) = link.previous;
     link = {};
@@ -43,9 +46,8 @@ class List {
 
  private:
   void insert(T& item, T* previous, T* next) {
-    Link<T>& link = item.*kLink;
-    assert(!link.linked);
-    link = {previous, next, true};
+    assert(!is_linked(item));
+    item.*kLink = {previous, next};
     (previous ? (previous->*kLink).next : head_) = &item;
     (next ? (next->*kLink).previous : tail_) = &item;
     ++size_;

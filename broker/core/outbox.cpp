@@ -16,15 +16,14 @@ constexpr std::size_t kBundleBytes = 256 * 1024;
 
 Outbox::Draft& Outbox::open_bundle(Side side, PeerId peer, proto::Kind kind, Epoch epoch, TimePoint now,
                                    std::size_t bytes) {
-  const auto at = open_.find(raw(peer));
-  if (at != open_.end()) {
-    Draft& draft = drafts_[at->second];
-    const std::size_t size = draft.bundle->bytes() + draft.attached + bytes;
-    if (draft.bundle->items() < kBundleItems && size <= kBundleBytes) return draft;
+  if (Draft* draft = open_.find(raw(peer))) {
+    const std::size_t size = draft->bundle->bytes() + draft->attached + bytes;
+    if (draft->bundle->items() < kBundleItems && size <= kBundleBytes) return *draft;
+    open_.erase(raw(peer));
   }
-  open_[raw(peer)] = drafts_.size();
   Draft& draft = drafts_.emplace_back(Draft{side, peer, std::nullopt, {}, {}, 0, false});
   draft.bundle.emplace(kind, raw(epoch), to_us(now.time_since_epoch()));
+  open_.insert(raw(peer), draft);
   return draft;
 }
 
@@ -51,7 +50,7 @@ void Outbox::reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, con
 }
 
 void Outbox::control(Side side, PeerId peer, std::string frame) {
-  open_.erase(raw(peer));
+  if (open_.find(raw(peer))) open_.erase(raw(peer));
   drafts_.push_back(Draft{side, peer, std::nullopt, std::move(frame), {}, 0, false});
 }
 
@@ -71,13 +70,13 @@ std::vector<Message> Outbox::take_messages() {
     std::uint32_t replies = 0;
     if (draft.bundle) {
       if (draft.side == Side::frontend) replies = draft.bundle->items();
+      if (open_.find(raw(draft.peer)) == &draft) open_.erase(raw(draft.peer));
       draft.frame = std::move(*draft.bundle).finish();
     }
     messages.push_back(Message{draft.side, draft.peer, std::move(draft.frame), std::move(draft.attachments),
                                replies, draft.is_complaint});
   }
   drafts_.clear();
-  open_.clear();
   return messages;
 }
 

@@ -2,11 +2,12 @@
 // turn of the loop become one bundle; nothing waits beyond the turn. The order for each peer is kept.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "broker/core/id_table.hpp"
 #include "broker/core/types.hpp"
 #include "proto/codec.hpp"
 
@@ -56,8 +57,8 @@ class Outbox {
   static void attach(Draft& draft, const Frames& attachments);
   Draft& open_bundle(Side side, PeerId peer, proto::Kind kind, Epoch epoch, TimePoint now, std::size_t bytes);
 
-  std::vector<Draft> drafts_;
-  std::unordered_map<std::uint64_t, std::size_t> open_;  // by peer: the draft that still takes items
+  std::deque<Draft> drafts_;
+  IdTable<Draft> open_{0};  // by peer: those that still take items
   std::vector<Note> notes_;
 };
 

@@ -2,14 +2,24 @@
 
 namespace samovar::broker {
 
+Queue::Line& Queue::line_of(Class& cls, const Client* client) {
+  const auto at = cls.lines.find(client);
+  if (at != cls.lines.end()) return at->second;
+  if (cls.spare.empty()) {
+    cls.lines.emplace(client, Line{});
+  } else {
+    cls.spare.key() = client;
+    cls.lines.insert(std::move(cls.spare));
+  }
+  Line& line = cls.lines.at(client);
+  line.client = client;
+  cls.turn.push_back(line);
+  return line;
+}
+
 void Queue::insert(Request& request, bool at_front) {
   Class& cls = classes_[static_cast<std::size_t>(request.priority)];
-  auto [at, fresh] = cls.lines.try_emplace(request.client);
-  Line& line = at->second;
-  if (fresh) {
-    line.client = request.client;
-    cls.turn.push_back(line);
-  }
+  Line& line = line_of(cls, request.client);
   at_front ? line.requests.push_front(request) : line.requests.push_back(request);
   size_ += 1;
   bytes_ += request.bytes;
@@ -31,7 +41,7 @@ void Queue::remove(Request& request) {
   bytes_ -= request.bytes;
   if (line.requests.empty()) {
     cls.turn.remove(line);
-    cls.lines.erase(request.client);
+    cls.spare = cls.lines.extract(request.client);
   } else if (was_next) {
     cls.turn.remove(line);
     cls.turn.push_back(line);

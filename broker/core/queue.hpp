@@ -33,15 +33,18 @@ class Queue {
   // The requests of one client in one class, while there are any.
   struct Line {
     const Client* client = nullptr;
-    List<Request, &Request::in_queue> requests;
+    List<Request, &Request::link> requests;
     Link<Line> in_turn;
   };
+  using Lines = std::unordered_map<const Client*, Line>;
   struct Class {
-    std::unordered_map<const Client*, Line> lines;
+    Lines lines;
+    Lines::node_type spare;  // of the line that ended last: the next one needs no allocation
     List<Line, &Line::in_turn> turn;
   };
 
   void insert(Request& request, bool at_front);
+  static Line& line_of(Class& cls, const Client* client);
 
   std::array<Class, proto::kPriorities> classes_;
   std::size_t size_ = 0;

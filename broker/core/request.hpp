@@ -1,6 +1,7 @@
-// One request, from its acceptance until it is forgotten.
+// One request, from its acceptance until it is forgotten. They are recycled, and kept small: a million may be queued.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,29 +17,56 @@ struct Method;
 struct Service;
 struct Worker;
 
-// What of a request is handed on unread: args, kwargs and ext. Small ones are copied out of their frame, since
-// a small message would pin a far larger read buffer of the transport while it is queued.
+// What of a request is handed on unread: args, kwargs and ext, and its attachments. Small bodies are copied out of their
+// frame, since a small message would pin a far larger read buffer of the transport while it is queued.
 class Payload {
  public:
   static constexpr std::size_t kCopyBelow = 16 * 1024;
 
-  Payload() = default;
   // `frame` owns `bytes`; null when the caller keeps it for the length of this call only.
-  Payload(std::string_view bytes, FramePtr frame) {
-    if (frame && bytes.size() >= kCopyBelow) {
-      frame_ = std::move(frame);
-      shared_ = bytes;
-    } else {
-      copy_.assign(bytes);
+  void set(std::string_view bytes, const FramePtr& frame, const Frames& attachments) {
+    if ((frame && bytes.size() >= kCopyBelow) || !attachments.empty()) {
+      large_ = std::make_unique<Large>(Large{frame, bytes, attachments});
+      if (frame && bytes.size() >= kCopyBelow) return;
+    }
+    if (bytes.size() > capacity_) {
+      capacity_ = static_cast<std::uint32_t>(bytes.size());
+      copy_ = std::make_unique_for_overwrite<char[]>(capacity_);
+    }
+    size_ = static_cast<std::uint32_t>(bytes.copy(copy_.get(), bytes.size()));
+    if (large_) large_->bytes = {copy_.get(), size_};
+  }
+
+  // Keeps a small buffer for the next one.
+  void clear() {
+    large_.reset();
+    size_ = 0;
+    if (capacity_ > kKeptBytes) {
+      copy_.reset();
+      capacity_ = 0;
     }
   }
 
-  std::string_view view() const { return frame_ ? shared_ : std::string_view(copy_); }
+  std::string_view view() const { return large_ ? large_->bytes : std::string_view(copy_.get(), size_); }
+  const Frames& attachments() const {
+    static const Frames none;
+    return large_ ? large_->attachments : none;
+  }
+  std::size_t bytes() const { return view().size() + bytes_of(attachments()); }
 
  private:
-  std::string copy_;
-  FramePtr frame_;
-  std::string_view shared_;
+  static constexpr std::uint32_t kKeptBytes = 256;
+
+  struct Large {
+    FramePtr frame;
+    std::string_view bytes;
+    Frames attachments;
+  };
+
+  std::unique_ptr<char[]> copy_;
+  std::uint32_t size_ = 0;
+  std::uint32_t capacity_ = 0;
+  std::unique_ptr<Large> large_;
 };
 
 struct Request {
@@ -52,31 +80,28 @@ struct Request {
   std::uint8_t attempt = 1;
   std::uint8_t runs = 0;  // attempts that may have run
   bool idempotent = false;
-  std::uint32_t flags = 0;
   proto::Priority priority = proto::Priority::normal;
+  std::uint32_t flags = 0;
+  float charged_us = 0;  // estimated work that its worker was charged with
 
   std::uint64_t id = 0;      // the caller's
   Client* client = nullptr;  // null once the caller has heard or is gone
   Service* service = nullptr;
-  Method* method = nullptr;  // null until a worker of the service has announced its methods
-  std::string name;          // "service.method"
+  Method* method = nullptr;           // null until a worker of the service has announced its methods
+  std::unique_ptr<std::string> name;  // "service.method", while the method is not known
 
   Payload payload;
-  Frames attachments;
-  std::size_t bytes = 0;  // payload and attachments
+  std::uint64_t bytes = 0;  // of the payload
 
   TimePoint accepted{};
   TimePoint queued_since{};
-  TimePoint dispatched{};
   TimePoint deadline{};
   Timer timer{Timer::Kind::request, this};
+  std::uint32_t queued_us = 0;  // when dispatched: how long it was queued
 
   Worker* worker = nullptr;  // in flight and abandoned
   DispatchId dispatch_id{};
-  double charged_us = 0;  // estimated work that its worker was charged with
-
-  Link<Request> in_queue;
-  Link<Request> at_worker;
+  Link<Request> link;  // in the queue, or among those that its worker holds
 };
 
 }  // namespace samovar::broker

@@ -10,8 +10,12 @@
 
 namespace samovar::broker {
 
+struct Service;
+
 struct Method {
-  std::string name;  // without the service
+  std::string name;       // without the service
+  std::string full_name;  // "service.method"
+  Service* service = nullptr;
   bool idempotent = false;
   RunTime run_time;
   std::array<std::uint64_t, kStatusCount> outcomes{};  // by status

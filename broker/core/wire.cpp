@@ -1,6 +1,6 @@
 #include "broker/core/wire.hpp"
 
-#include <iterator>
+#include <utility>
 
 #include "proto/codec.hpp"
 #include "proto/control.hpp"
@@ -10,13 +10,6 @@ namespace samovar::broker {
 namespace {
 
 using proto::Kind;
-
-// The attachments of one item: the next `count` of those that are left.
-Frames take(Frames& attachments, std::size_t& taken, std::uint32_t count) {
-  const auto from = attachments.begin() + static_cast<std::ptrdiff_t>(taken);
-  taken += count;
-  return {std::make_move_iterator(from), std::make_move_iterator(from + count)};
-}
 
 // May this kind of message come in on this side?
 bool belongs(Side side, std::uint64_t kind) {
@@ -89,12 +82,7 @@ void Wire::receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Fra
   if (auto why = proto::decode_requests(frame->bytes(), attachments.size(), sent_us, requests_)) {
     return refuse(Side::frontend, peer, why, now);
   }
-  if (!core_.has_epoch(Side::frontend, peer, epoch, now)) return;
-  std::size_t taken = 0;
-  for (const auto& item : requests_) {
-    core_.handle(
-        event::Request{peer, epoch, sent_us, item, frame, take(attachments, taken, item.attachments)}, now);
-  }
+  core_.handle(event::Requests{peer, epoch, sent_us, requests_, frame, std::move(attachments)}, now);
 }
 
 void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments,
@@ -102,11 +90,7 @@ void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Fram
   if (auto why = proto::decode_replies(frame->bytes(), attachments.size(), replies_)) {
     return refuse(Side::backend, peer, why, now);
   }
-  if (!core_.has_epoch(Side::backend, peer, epoch, now)) return;
-  std::size_t taken = 0;
-  for (const auto& item : replies_) {
-    core_.handle(event::Reply{peer, epoch, item, take(attachments, taken, item.attachments)}, now);
-  }
+  core_.handle(event::Replies{peer, epoch, replies_, std::move(attachments)}, now);
 }
 
 }  // namespace samovar::broker

@@ -10,6 +10,12 @@ namespace {
 constexpr double kMaxHeldUs =
     static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(limits::kMaxHeldWork).count());
 
+// With a small credit there are no bundles to be made: each request goes out as soon as there is room.
+std::size_t refill_mark(std::uint32_t credit) {
+  constexpr std::uint32_t kSmall = 16;
+  return credit < kSmall ? credit - 1 : credit / 2;
+}
+
 }  // namespace
 
 std::string_view to_word(Worker::State state) {
@@ -22,9 +28,12 @@ std::string_view to_word(Worker::State state) {
   return "";
 }
 
-std::size_t Roster::shelf_of(const Worker& worker) {
-  if (worker.held.empty()) return 0;
-  if (worker.held.size() >= worker.credit || worker.held_us >= kMaxHeldUs) return kFull;
+std::size_t Roster::shelf_of(Worker& worker) {
+  const std::size_t held = worker.held.size();
+  if (held >= worker.credit) worker.filling = false;
+  if (held <= refill_mark(worker.credit)) worker.filling = true;
+  if (held == 0) return 0;
+  if (!worker.filling || worker.held_us >= kMaxHeldUs) return kFull;
   return 1 + static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(worker.held_us)));
 }
 

@@ -29,8 +29,9 @@ struct Worker {
   std::uint32_t credit = 1;
   Service* service = nullptr;
 
-  List<Request, &Request::at_worker> held;  // in order of dispatch
-  double held_us = 0;                       // estimated work among them
+  List<Request, &Request::link> held;  // in order of dispatch
+  double held_us = 0;                  // estimated work among them
+  bool filling = true;                 // takes more; when it has been full, not until half of that is done
 
   bool connection_lost = false;
   std::optional<proto::Obituary> obituary;
@@ -44,6 +45,10 @@ std::string_view to_word(Worker::State state);
 
 // The ready workers of one service, sorted by the work they hold: least first, and among equals the one that has
 // been so for longest. Loads are told apart by powers of two of microseconds, so that every step is O(1).
+//
+// A worker that has as many requests as its credit takes nothing until half of them are done, and is then filled up again:
+// what it gets makes one large bundle, where it would get a small one for each that it sent back, for ever. It does not run
+// dry. Where requests take long it is full by their work first, and gets each as soon as there is room.
 class Roster {
  public:
   void add(Worker& worker);
@@ -59,7 +64,7 @@ class Roster {
  private:
   static constexpr std::size_t kShelves = 16;
   static constexpr std::size_t kFull = kShelves - 1;  // takes nothing more
-  static std::size_t shelf_of(const Worker& worker);
+  static std::size_t shelf_of(Worker& worker);
 
   std::array<List<Worker, &Worker::in_roster>, kShelves> shelves_;
   std::size_t size_ = 0;

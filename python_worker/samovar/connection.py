@@ -3,6 +3,7 @@
 import enum
 import itertools
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -31,6 +32,7 @@ HELLO_RETRY_S = 5.0
 _HELLO_INTERVAL_S = 0.1
 # The pipe of a new connection may be there a moment after the monitor's event.
 _SEND_RETRY_S = 0.005
+_RCVMORE = int(zmq.RCVMORE)
 
 _monitor_numbers = itertools.count()
 
@@ -55,6 +57,7 @@ class Connection:
         context: "zmq.Context[zmq.Socket[bytes]]",
         endpoint: str,
         hello: dict[str, Any],
+        receive_wait_ms: int = 0,
     ) -> None:
         self.endpoint = endpoint
         self.epoch = 0
@@ -65,8 +68,13 @@ class Connection:
         self._said_hello_at = float("-inf")
         self.socket = context.socket(zmq.DEALER)
         self.monitor = context.socket(zmq.PAIR)
+        self._receive = self.socket.recv
+        # Not Socket.send, whose keyword arguments cost as much as sending does.
+        self._send: Callable[..., Any] = super(zmq.Socket, self.socket).send
+        self._option: Callable[[int], Any] = self.socket.getsockopt
         try:
             self._open(endpoint)
+            self.socket.setsockopt(zmq.RCVTIMEO, receive_wait_ms)
         except zmq.ZMQError:
             self.close(linger_ms=0)
             raise
@@ -173,7 +181,7 @@ class Connection:
 
     def try_send(self, frames: list[Any]) -> bool:
         """Sends one message without waiting; False if the connection is not there or does not take it."""
-        send = self.socket.send
+        send = self._send
         try:
             if len(frames) == 1:
                 send(frames[0], zmq.NOBLOCK)
@@ -187,12 +195,12 @@ class Connection:
             return False
 
     def receive(self) -> tuple[bytes, list[bytes]] | None:
-        """One message, frame 0 and the rest; None when there is none at the moment."""
+        """One message, frame 0 and the rest; None when there is none, or came none within `receive_wait_ms`."""
         try:
-            frame = self.socket.recv(zmq.NOBLOCK)
+            frame = self._receive()
         except zmq.Again:
             return None
-        if not self.socket.getsockopt(zmq.RCVMORE):
+        if not self._option(_RCVMORE):
             return frame, []
         return frame, self.socket.recv_multipart()
 

@@ -1,128 +1,163 @@
-"""Replies to bytes: one pack for a whole list of them, item by item only where that does not do.
+"""Replies to bytes: those that can wait all together, the others each as soon as it is there; joined into messages.
 
-A list of replies is flat, as in a REPLY behind its head: id, attempt, status, run_us, value, ext, id, ...
+A *piece* is one encoded reply: its six elements as they stand in a REPLY, without a header of their own. For maps of
+100 bytes it costs 0.2 us more than a reply that is encoded together with others, of 0.9 in all.
 """
 
-import gc
-from collections.abc import Callable
 from typing import Any
 
 from samovar import explain, wire
 from samovar.attached import WithAttachments
-from samovar.bundles import REPLY_HEAD, REPLY_ITEM, SCALARS, too_deep
+from samovar.bundles import REPLY_HEAD, REPLY_ITEM, REQUEST_HEAD, REQUEST_ITEM, too_deep
+from samovar.wire import Message
 
 Frames = list[Any]  # of one message: bytes, then the buffers of attachments
+Reply = tuple[Any, ...]  # id, attempt, status, run_us, value, ext
 
 # A value's levels come below the message's own array.
 MAX_VALUE_DEPTH = wire.MAX_DEPTH - 1
 _HEAD_BYTES = 5 + 1 + 1 + 9  # array header, version, kind, epoch: the most that they take
-# A packer keeps the memory of the largest message that it made; beyond this a new one is cheaper to hold.
+# A packer keeps the memory of the largest result that it made; beyond this a new one is cheaper to hold.
 _KEEP_PACKER_BYTES = 8 << 20
+_LARGE = 1000
+# Every byte but those that begin a list or a map.
+_NO_CONTAINERS = bytes({*range(256)} - {*range(0x80, 0xA0), *range(0xDC, 0xE0)})
 
 
 class ReplyEncoder:
-    """Collects replies and makes REPLY messages of at most `max_body` bytes each. Not thread-safe."""
+    """Encodes replies, and makes REPLY messages of at most `max_body` bytes each. Not thread-safe.
+
+    `pack` is for a Reply; what it gives begins with the header of an array of six, which no piece has. Call
+    odd() if it raised, and checked() if it made more than `large` bytes or if something may be nested in the value.
+    """
 
     def __init__(self) -> None:
+        self.pack = wire.new_packer().pack
+        self.buffers: list[memoryview] = []  # attachments of the reply that ends the next message
         self.max_body = 1 << 20  # until the broker's HELLO has told it
-        self._packer = wire.new_packer()
-        self._epoch = -1  # the one that _head_of_epoch was made for
-        self._head_of_epoch = b""
-        self._finished: list[tuple[int, list[bytes], list[memoryview]]] = []
-        self._begin_message()
 
-    def _begin_message(self) -> None:
-        self._items = 0
-        self._pieces: list[bytes] = []
-        self._buffers: list[memoryview] = []
-        self._size = _HEAD_BYTES
+    @property
+    def max_body(self) -> int:
+        """Bytes that one message may have, attachments included."""
+        return self._max_body
 
-    def add(self, replies: list[Any], method_of: Callable[[int], str]) -> None:
-        """Encodes these replies now, so that their values may change afterwards.
+    @max_body.setter
+    def max_body(self, size: int) -> None:
+        self._max_body = size
+        self.large = min(_LARGE, size - _HEAD_BYTES)
 
-        A result that cannot be sent becomes an error of its own item; nothing is raised for it.
-        `method_of` names the method of a request id, for such errors.
-        """
-        values = replies[4::REPLY_ITEM]
-        try:
-            packed = self._pack(replies)
-        except Exception:  # whatever a result's type made msgpack raise
-            return self._add_each(replies, method_of)
-        # Dicts that hold only scalars are not tracked by the collector: the cheapest way to see that nothing
-        # is nested. (Neither are some nested tuples of constants: nobody's are 60 levels deep.)
-        if not SCALARS.issuperset(map(type, values)) and too_deep(
-            filter(gc.is_tracked, values), MAX_VALUE_DEPTH
-        ):
-            return self._add_each(replies, method_of)
-        if _HEAD_BYTES + len(packed) > self.max_body:
-            return self._add_each(replies, method_of)
-        self._append(len(values), packed[_array_header_bytes(len(replies)) :], [])
-
-    def take(self, epoch: int) -> list[Frames]:
-        """The messages that hold all that was added, which is then forgotten."""
-        self._finish_message()
-        finished, self._finished = self._finished, []
-        return [[self._head(epoch, items, pieces), *rest] for items, pieces, rest in finished]
-
-    def _head(self, epoch: int, items: int, pieces: list[bytes]) -> bytes:
-        if epoch != self._epoch:
-            self._epoch, self._head_of_epoch = (
-                epoch,
-                self._pack([wire.VERSION, wire.REPLY, epoch])[1:],
-            )
-        header = _array_header(REPLY_HEAD + REPLY_ITEM * items)
-        return b"".join([header, self._head_of_epoch, *pieces])
-
-    def _pack(self, value: Any) -> bytes:
-        packed: bytes = self._packer.pack(value)
+    def checked(self, reply: Reply, packed: bytes, method: str, attached: int = 0) -> bytes:
+        """`packed`, or an error in its place if it is too large or nested too deeply to be sent."""
+        if len(packed) <= self.large and not attached and not _may_be_deep(packed):
+            return packed
         if len(packed) > _KEEP_PACKER_BYTES:
-            self._packer = wire.new_packer()
+            self.pack = wire.new_packer().pack
+        size = _HEAD_BYTES + len(packed) + attached
+        if size > self._max_body:
+            failure = explain.result_too_large(method, size, self._max_body)
+        elif _may_be_deep(packed) and too_deep([reply[4]], MAX_VALUE_DEPTH):
+            failure = explain.result_too_deep(method)
+        else:
+            return packed
+        self.buffers = []
+        return self._failed(reply, failure)
+
+    def odd(self, reply: Reply, method: str) -> bytes:
+        """A reply that pack() does not take: a result with attachments, or one that cannot be encoded.
+
+        Attachments are put into `buffers`: the reply must be the last of the next message.
+        """
+        value = reply[4]
+        try:
+            if type(value) is WithAttachments:
+                self.buffers, value = value.buffers, value.value
+                ext = {"attachments": len(self.buffers)}
+                reply = (*reply[:4], value, ext)
+                return self.checked(reply, self.pack(reply), method, _bytes_of(self.buffers))
+            packed: bytes = self.pack(reply)  # raises again
+            return packed
+        except Exception as error:
+            self.buffers = []
+            return self._failed(reply, explain.result_not_encodable(method, value, error))
+
+    def _failed(self, reply: Reply, failure: explain.Failure) -> bytes:
+        status, content = failure
+        packed: bytes = self.pack((reply[0], reply[1], status, reply[3], content, None))
         return packed
 
-    def _append(self, items: int, piece: bytes, buffers: list[memoryview]) -> None:
-        size = len(piece)
-        if buffers:
-            size += sum(buffer.nbytes for buffer in buffers)
-        if self._size + size > self.max_body:
-            self._finish_message()
-        self._items += items
-        self._pieces.append(piece)
-        self._buffers += buffers
-        self._size += size
+    def messages(self, replies: list[Any], pieces: list[bytes], requests: Message) -> list[Frames]:
+        """The messages that hold these replies; `buffers` go with the last piece, and are forgotten.
 
-    def _finish_message(self) -> None:
-        if self._items:
-            self._finished.append((self._items, self._pieces, self._buffers))
-            self._begin_message()
-
-    def _add_each(self, replies: list[Any], method_of: Callable[[int], str]) -> None:
-        for start in range(0, len(replies), REPLY_ITEM):
-            self._add_one(replies[start : start + REPLY_ITEM], method_of)
-
-    def _add_one(self, reply: list[Any], method_of: Callable[[int], str]) -> None:
-        request, attempt, status, run_us, value, ext = reply
-        buffers: list[memoryview] = []
-        if type(value) is WithAttachments:
-            buffers, value = value.buffers, value.value
-            ext = {**(ext or {}), "attachments": len(buffers)}
-        failure = None
-        packed = b""
+        `replies` is flat, with the head of a REPLY: those that waited. `requests` tells their methods, for errors.
+        """
         try:
-            packed = self._pack([request, attempt, status, run_us, value, ext])
-        except Exception as error:
-            failure = explain.result_not_encodable(method_of(request), value, error)
-        else:
-            size = _HEAD_BYTES + len(packed) + sum(buffer.nbytes for buffer in buffers)
-            if too_deep([value], MAX_VALUE_DEPTH):
-                failure = explain.result_too_deep(method_of(request))
-            elif size > self.max_body:
-                failure = explain.result_too_large(method_of(request), size, self.max_body)
-        if failure is not None:
-            packed, buffers = (
-                self._pack([request, attempt, failure[0], run_us, failure[1], None]),
-                [],
+            frame: bytes = self.pack(replies)
+        except Exception:  # a str with lone surrogates, an int beyond 64 bits
+            return self.messages(
+                replies[:REPLY_HEAD], self._each(replies, requests) + pieces, requests
             )
-        self._append(1, packed[_array_header_bytes(REPLY_ITEM) :], buffers)
+        if len(frame) > _KEEP_PACKER_BYTES:
+            self.pack = wire.new_packer().pack
+        if pieces:
+            frame = _join(frame, len(replies), pieces)
+        buffers, self.buffers = self.buffers, []
+        if len(frame) + (_bytes_of(buffers) if buffers else 0) <= self._max_body:
+            return [[frame, *buffers]]
+        return self._several(
+            self.pack(replies[:REPLY_HEAD]), self._each(replies, requests) + pieces, buffers
+        )
+
+    def _each(self, replies: list[Any], requests: Message) -> list[bytes]:
+        """Pieces of what messages() was given as one."""
+        pieces = []
+        for start in range(REPLY_HEAD, len(replies), REPLY_ITEM):
+            reply = tuple(replies[start : start + REPLY_ITEM])
+            method = _method(requests, reply[0])
+            try:
+                packed = self.checked(reply, self.pack(reply), method)
+            except Exception:
+                packed = self.odd(reply, method)
+            pieces.append(packed[1:])
+        return pieces
+
+    def _several(self, head: bytes, pieces: list[bytes], buffers: list[memoryview]) -> list[Frames]:
+        """As few messages as can be; each piece fits into one."""
+        messages: list[Frames] = []
+        begin = 0
+        size = _HEAD_BYTES
+        last = len(pieces) - 1
+        for number, piece in enumerate(pieces):
+            length = len(piece) + (_bytes_of(buffers) if number == last else 0)
+            if size + length > self._max_body and number > begin:
+                messages.append([_join(head, REPLY_HEAD, pieces[begin:number])])
+                begin, size = number, _HEAD_BYTES
+            size += length
+        messages.append([_join(head, REPLY_HEAD, pieces[begin:]), *buffers])
+        return messages
+
+
+def _join(frame: bytes, elements: int, pieces: list[bytes]) -> bytes:
+    """A message, the array `frame` of so many elements, with these pieces behind."""
+    header = _array_header(elements + REPLY_ITEM * len(pieces))
+    return b"".join([header, frame[len(_array_header(elements)) :], *pieces])
+
+
+def _method(requests: Message, id_: int) -> str:
+    """The method of a request in a bundle, for error texts."""
+    index = requests[REQUEST_HEAD::REQUEST_ITEM].index(id_)
+    return str(requests[REQUEST_HEAD + 4 + REQUEST_ITEM * index])
+
+
+def _bytes_of(buffers: list[memoryview]) -> int:
+    return sum(buffer.nbytes for buffer in buffers)
+
+
+def _may_be_deep(packed: bytes) -> bool:
+    """Whether the headers of lists and maps, all that could be some, are enough for a value too deep.
+
+    A bound, far cheaper than too_deep() where there are few. Text that is not ASCII has such bytes, too.
+    """
+    return len(packed.translate(None, _NO_CONTAINERS)) > MAX_VALUE_DEPTH
 
 
 def _array_header(elements: int) -> bytes:
@@ -132,7 +167,3 @@ def _array_header(elements: int) -> bytes:
     if elements < 65536:
         return b"\xdc" + elements.to_bytes(2, "big")
     return b"\xdd" + elements.to_bytes(4, "big")
-
-
-def _array_header_bytes(elements: int) -> int:
-    return 1 if elements < 16 else 3 if elements < 65536 else 5

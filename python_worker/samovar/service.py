@@ -67,6 +67,8 @@ class Service:
 
         Used as `@service.method` or `@service.method(idempotent=True, name="other")`. `idempotent` says
         that running it twice does no harm: the broker then runs it again when a worker died under it.
+        What the function returns is encoded soon, not at once: lists and maps may be changed afterwards, but
+        a bytearray must not be; return bytes(buffer) of one that is used again.
         Raises ValueError for a name that cannot go over the wire or that is taken, TypeError for what
         cannot be served.
         """

@@ -66,7 +66,7 @@ class Run:
     def __call__(
         self, *items: list[Any], sent_ns: int | None = None, frames: Any = ()
     ) -> list[Any]:
-        """The replies as tuples (status, value), in order."""
+        """The replies as tuples (status, value), in the order of the items."""
         flat: list[Any] = []
         for number, item in enumerate(items):
             flat += [100 + number, 1, 0, item[2] if len(item) > 2 else 10**9, f"s.{item[0]}"]
@@ -80,6 +80,7 @@ class Run:
             decoded = decode_replies(frames_sent[0], len(frames_sent) - 1)
             assert decoded[2] == 77
             replies += [decoded[n : n + 6] for n in range(3, len(decoded), 6)]
+        replies.sort(key=lambda reply: reply[0])
         assert [reply[:2] for reply in replies] == [[100 + n, 1] for n in range(len(items))]
         return [(reply[2], reply[4]) for reply in replies]
 
@@ -252,24 +253,88 @@ def test_results_with_attachments_leave_at_once_with_their_frames():
     assert decode_replies(message[0], 2)[-2:] == [{"n": 2}, {"attachments": 2}]  # nothing behind it
 
 
-def test_results_that_nobody_else_holds_are_encoded_together():
+def test_results_without_anything_nested_are_encoded_together():
     """So that the fast path stays fast: a bundle of small maps is packed once."""
+    shared = {"ip": "1.0.1.0", "country": "CN"}
+    RESULTS["it"] = lambda: shared
     run = Run()
-    packed: list[int] = []
-    encoder = run.executor.encoder
-    add = encoder.add
-    encoder.add = lambda replies, method_of: (  # type: ignore[method-assign]
-        packed.append(len(replies) // 6),
-        add(replies, method_of),
-    )[1]
-    RESULTS["it"] = lambda: {"ip": "1.0.1.0", "country": "CN"}
-    for _ in range(20):  # a pause of the machine of 200 us divides one
-        packed.clear()
-        run(*[["call", ["it"]]] * 8)
-        run.sent.clear()
-        if packed == [8]:
-            return
-    raise AssertionError(packed)
+    run(["call", ["it"]])  # a method's first map is looked at
+    run.sent.clear()
+    lists: list[list[bytes]] = []
+    messages = run.executor.encoder.messages
+    run.executor.encoder.messages = lambda replies, pieces, requests: (  # type: ignore[method-assign]
+        lists.append(pieces),
+        messages(replies, pieces, requests),
+    )[
+        1
+    ]
+    assert run(*[["call", ["it"]]] * 8, ["give", [1]], ["give", [None]])[7:] == [
+        (0, shared),
+        (0, 1),
+        (0, None),
+    ]
+    assert not any(lists)
+
+
+def test_a_map_that_a_later_call_changes_is_sent_as_it_was():
+    shared: dict[Any, Any] = {}
+
+    def change() -> Any:
+        shared[len(shared)] = "x"
+        return shared
+
+    RESULTS["it"] = change
+    run = Run()
+    replies = run(*[["call", ["it"]]] * 4, ["give", [{}]])
+    assert [len(value) for _, value in replies] == [1, 2, 3, 4, 0]
+    run.sent.clear()
+    shared.clear()
+    assert [len(value) for _, value in run(*[["call", ["it"]]] * 4)] == [1, 2, 3, 4]
+
+
+def test_a_buffer_in_a_map_that_a_later_call_changes_is_sent_as_it_was():
+    buffer = bytearray(1)
+    shared: dict[str, Any] = {"buffer": buffer}
+
+    def change() -> Any:
+        buffer[0] += 1
+        return {"buffer": buffer} if buffer[0] % 2 else shared
+
+    def fail() -> Any:
+        raise ValueError
+
+    RESULTS["it"] = change
+    RESULTS["fail"] = fail
+    replies = Run()(["call", ["fail"]], *[["call", ["it"]]] * 4)
+    assert [value["buffer"][0] for _, value in replies[1:]] == [1, 2, 3, 4]
+
+
+def test_a_result_that_cannot_be_encoded_spoils_no_other_whatever_their_kinds():
+    run = Run()
+    RESULTS["bad map"] = lambda: {"when": datetime.datetime(2024, 1, 1)}
+    RESULTS["bad text"] = lambda: "\ud800"
+    RESULTS["bad list"] = lambda: [{1}]
+    items = [["give", [[1]]], ["give", [{"a": 1}]], ["give", ["x"]]]
+    for name in ("bad map", "bad text", "bad list"):
+        items += [["call", [name]], ["give", [name]], ["give", [[name]]], ["give", [{name: 1}]]]
+    replies = run(*items)
+    assert [number for number, reply in enumerate(replies) if reply[0] != 0] == [3, 7, 11]
+    assert (
+        "s.call holds a datetime without a time zone at result['when']" in replies[3][1]["message"]
+    )
+    assert [value for _, value in replies[8:11]] == ["bad text", ["bad text"], {"bad text": 1}]
+
+
+def test_results_that_wait_and_others_share_messages_up_to_the_limit():
+    run = Run(max_body=1000)
+    RESULTS["attached"] = lambda: WithAttachments("a", [bytes(500)])
+    items = [["give", [{"a": "x" * 200}]], ["give", [["y" * 200]]], ["give", ["z" * 990]]] * 3
+    replies = run(*items, ["call", ["attached"]])
+    assert all(sum(len(bytes(frame)) for frame in frames) <= 1000 for frames in run.sent)
+    assert [status for status, _ in replies] == [0, 0, wire.TOO_LARGE] * 3 + [0]
+    assert "the result of s.give has" in replies[2][1]["message"]
+    [message] = [frames for frames in run.sent if len(frames) > 1]
+    assert decode_replies(message[0], 1)[-2:] == ["a", {"attachments": 1}]
 
 
 @pytest.mark.parametrize("size", [900, 950, 960, 970, 980, 990, 1000, 1100])

@@ -355,6 +355,25 @@ def test_sigterm_drains_and_loses_nothing(broker, pool, tmp_path):
     broker.wait(lambda: set(running + queued + after) <= set(broker.replies), "all replies")
 
 
+def test_a_worker_that_calls_keep_busy_hears_its_stop(broker, pool):
+    """It polls only after a pause between calls; there is none here."""
+    worker = broker.worker()
+    pool.signal(signal.SIGTERM)
+    while not worker.drains:
+        broker.call(worker, broker.item("desk.echo", 1))
+    assert pool.exit_code() == 0
+
+
+def test_a_worker_that_calls_keep_busy_hears_that_its_broker_was_replaced(broker, pool):
+    for _ in range(3):
+        worker = broker.worker()
+        for n in range(50):
+            [reply] = broker.call(worker, broker.item("desk.echo", n))
+            assert reply.value == n
+        broker.unbind()
+        broker.bind()
+
+
 def test_sigterm_without_a_broker_ends_at_once(start):
     pool = start()
     pool.wait_for_processes(lambda found: len(found) == 2, "a worker")

