@@ -10,7 +10,7 @@ foreach(include_dir proto/include client/include)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${include_dir}/samovar DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
           FILES_MATCHING PATTERN "*.hpp")
 endforeach()
-foreach(binary samovard samovar)
+foreach(binary samovard samovar samovar-load)
   if(TARGET ${binary})
     install(TARGETS ${binary} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()

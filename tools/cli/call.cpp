@@ -4,12 +4,17 @@
 
 #include <samovar/client.hpp>
 
-#include "tools/cli/arguments.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/exit_code.hpp"
+#include "tools/common/arguments.hpp"
 
 namespace samovar::cli {
 namespace {
+
+using tools::Json;
+using tools::parse_argument;
+using tools::parse_keywords;
+using tools::to_msgpack;
 
 void print(const Metadata& metadata) {
   std::string text = "ran " + std::to_string(metadata.running.count()) + " us";

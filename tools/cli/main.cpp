@@ -5,43 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "tools/cli/arguments.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/exit_code.hpp"
+#include "tools/common/arguments.hpp"
+#include "tools/common/command_line.hpp"
 
 namespace {
 
 using namespace samovar::cli;
-
-// CLI11 would take "-5" for an option and split "[1,2]" at its commas. JSON does not mind a space in front.
-bool is_touchy(const std::string& argument) {
-  return argument.size() > 1 &&
-         (argument[0] == '[' || (argument[0] == '-' && argument[1] >= '0' && argument[1] <= '9'));
-}
-
-std::vector<std::string> shielded(int argc, char** argv) {
-  std::vector<std::string> arguments;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them from the last to the first
-    const std::string argument = argv[i];
-    arguments.push_back(is_touchy(argument) ? " " + argument : argument);
-  }
-  return arguments;
-}
-
-void unshield(std::vector<std::string>& arguments) {
-  for (auto& argument : arguments) {
-    if (argument[0] == ' ' && is_touchy(argument.substr(1))) argument.erase(0, 1);
-  }
-}
-
-CLI::Validator duration() {
-  return CLI::Validator(
-      [](const std::string& text) {
-        return parse_duration(text) ? std::string()
-                                    : "'" + text + "' is no duration: write 50ms, 5s, 2m or 1h";
-      },
-      "DURATION");
-}
+using namespace samovar::tools;
 
 int run(int argc, char** argv) {
   CLI::App app{"Calls Python services through a Samovar broker, and shows what the broker does."};

@@ -6,11 +6,13 @@
 
 #include <samovar/client.hpp>
 
-#include "tools/cli/arguments.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/exit_code.hpp"
+#include "tools/common/arguments.hpp"
 
 namespace samovar::cli {
+
+using tools::Json;
 
 int ping(const Common& common, int count) {
   using Clock = std::chrono::steady_clock;

@@ -5,13 +5,16 @@
 
 #include <samovar/client.hpp>
 
-#include "tools/cli/arguments.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/exit_code.hpp"
-#include "tools/cli/table.hpp"
+#include "tools/common/arguments.hpp"
+#include "tools/common/table.hpp"
 
 namespace samovar::cli {
 namespace {
+
+using tools::Json;
+using tools::Table;
 
 // The value of a key as text; "-" where there is none.
 std::string text_of(const Json& map, const char* key) {

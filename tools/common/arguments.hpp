@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace samovar::cli {
+namespace samovar::tools {
 
 using Json = nlohmann::ordered_json;
 
@@ -22,4 +22,4 @@ std::string to_msgpack(const Json& value);
 // "50ms", "5s", "2m", "1h", "100us"; a number alone is seconds.
 std::optional<std::chrono::microseconds> parse_duration(const std::string& text);
 
-}  // namespace samovar::cli
+}  // namespace samovar::tools

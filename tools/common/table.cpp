@@ -1,9 +1,9 @@
-#include "tools/cli/table.hpp"
+#include "tools/common/table.hpp"
 
 #include <algorithm>
 #include <utility>
 
-namespace samovar::cli {
+namespace samovar::tools {
 
 Table::Table(std::vector<std::string> head) : rows_{std::move(head)} {}
 
@@ -28,4 +28,4 @@ std::string Table::text(const std::string& indent) const {
   return text;
 }
 
-}  // namespace samovar::cli
+}  // namespace samovar::tools

@@ -1,4 +1,4 @@
-#include "tools/cli/arguments.hpp"
+#include "tools/common/arguments.hpp"
 
 #include <charconv>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace samovar::cli {
+namespace samovar::tools {
 namespace {
 
 std::optional<std::vector<std::uint8_t>> decode_base64(const std::string& text) {
@@ -76,4 +76,4 @@ std::optional<std::chrono::microseconds> parse_duration(const std::string& text)
   return std::nullopt;
 }
 
-}  // namespace samovar::cli
+}  // namespace samovar::tools
