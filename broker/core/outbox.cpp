@@ -7,9 +7,9 @@
 namespace samovar::broker {
 namespace {
 
-// A bundle takes no further item beyond these: the peer can begin with the first ones, and no message exceeds
-// max_body because small ones were put together.
-constexpr std::uint32_t kBundleItems = limits::kMaxCredit;
+// A bundle takes no further item beyond these: half of what a worker may hold, so that it works on one half while the
+// other is answered and replaced; and no message exceeds max_body because small ones were put together.
+constexpr std::uint32_t kBundleItems = limits::kMaxCredit / 2;
 constexpr std::size_t kBundleBytes = 256 * 1024;
 
 }  // namespace
