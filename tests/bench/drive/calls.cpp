@@ -36,7 +36,7 @@ Calls::Calls(LoopOptions options)
 bool Calls::end(std::size_t slot) {
   last_ = Clock::now();
   if (phase_ == Phase::measuring) {
-    latencies_.add(static_cast<std::uint64_t>((last_ - began_[slot]).count()));
+    latencies_.record(last_ - began_[slot]);
   }
   if (last_ >= phase_ends_ && phase_ != Phase::over) next_phase();
   if (phase_ != Phase::over) return true;
@@ -62,16 +62,17 @@ void Calls::wait_and_begin(std::size_t slot) {
   begin(slot);
 }
 
-std::string Calls::report(const std::string& extra) const {
+std::string Calls::report(const std::string& extra) {
+  const load::Distribution latencies = latencies_.take();
   const double seconds = std::chrono::duration<double>(stop_ - start_).count();
-  const auto calls = static_cast<double>(latencies_.total());
-  std::string out = "{\"calls\": " + std::to_string(latencies_.total());
+  const auto calls = static_cast<double>(latencies.count());
+  std::string out = "{\"calls\": " + std::to_string(latencies.count());
   out += ", \"seconds\": " + number(seconds);
   out += ", \"rps\": " + number(seconds > 0 ? calls / seconds : 0);
-  out += ", \"p50_us\": " + number(us(latencies_.quantile(0.50)));
-  out += ", \"p90_us\": " + number(us(latencies_.quantile(0.90)));
-  out += ", \"p99_us\": " + number(us(latencies_.quantile(0.99)));
-  out += ", \"max_us\": " + number(us(latencies_.max()));
+  out += ", \"p50_us\": " + number(latencies.percentile(50) / 1000);
+  out += ", \"p90_us\": " + number(latencies.percentile(90) / 1000);
+  out += ", \"p99_us\": " + number(latencies.percentile(99) / 1000);
+  out += ", \"max_us\": " + number(latencies.max() / 1000);
   out += ", \"cpu_us_per_call\": {";
   for (std::size_t i = 0; i < processes_.size(); ++i) {
     const double used = calls > 0 ? us(cpu_at_stop_[i] - cpu_at_start_[i]) / calls : 0;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/bench/drive/cpu.hpp"
-#include "tests/bench/drive/histogram.hpp"
+#include "tools/load/histogram.hpp"
 
 namespace samovar::bench {
 
@@ -43,7 +43,7 @@ class Calls {
   bool end(std::size_t slot);
 
   // One line of JSON; `extra` goes into it as it is.
-  std::string report(const std::string& extra) const;
+  std::string report(const std::string& extra);
 
  private:
   enum class Phase { warm_up, measuring, over };
@@ -58,7 +58,7 @@ class Calls {
   Clock::time_point phase_ends_;
   Phase phase_ = Phase::warm_up;
   std::size_t stopped_ = 0;
-  Histogram latencies_;
+  load::Histogram latencies_;
   Clock::time_point start_;
   Clock::time_point stop_;
   std::vector<std::uint64_t> cpu_at_start_;
