@@ -112,6 +112,10 @@ inline constexpr std::size_t kMaxUnsentBytes = 256u << 20;
 inline constexpr std::uint32_t kMaxCredit = 256;
 inline constexpr auto kMaxHeldWork = 2ms;
 
+// Work that all clients together get in one round of turns: a client with short requests gets several at once, and no other
+// waits longer for its turn than this (or than one request of each, where that is more).
+inline constexpr auto kRound = 256us;
+
 // Retries by the broker after worker_lost: at most this share of recent requests, so that a request that
 // kills workers cannot take the whole pool with it, and at most this many attempts each.
 inline constexpr double kRetryBudget = 0.1;

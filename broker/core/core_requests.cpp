@@ -342,13 +342,13 @@ bool Core::ready_to_run(Request& request, TimePoint now) {
 
 void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   Service& service = *request.service;
-  service.queue.remove(request);
+  request.charged_us = static_cast<float>(request.method->run_time.us().value_or(kUnmeasuredUs));
+  service.queue.take_front(request.charged_us);
   request.state = Request::State::in_flight;
   request.worker = &worker;
   request.queued_us =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(to_us(now - request.queued_since), 0xffff'ffff));
   request.dispatch_id = static_cast<DispatchId>(++dispatch_serial_);
-  request.charged_us = static_cast<float>(request.method->run_time.us().value_or(kUnmeasuredUs));
   request.runs += 1;
   in_flight_.insert(raw(request.dispatch_id), request);
   service.in_flight += 1;

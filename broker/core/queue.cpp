@@ -1,6 +1,14 @@
 #include "broker/core/queue.hpp"
 
+#include "proto/limits.hpp"
+
 namespace samovar::broker {
+namespace {
+
+constexpr double kRoundUs =
+    static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(limits::kRound).count());
+
+}  // namespace
 
 Queue::Line& Queue::line_of(Class& cls, const Client* client) {
   const auto at = cls.lines.find(client);
@@ -32,20 +40,32 @@ Request* Queue::front() const {
   return nullptr;
 }
 
+void Queue::take_front(double us) {
+  Request& request = *front();
+  Class& cls = classes_[static_cast<std::size_t>(request.priority)];
+  cls.spent_us += us;
+  take_out(cls, *cls.turn.front(), request, cls.spent_us * static_cast<double>(cls.turn.size()) >= kRoundUs);
+}
+
 void Queue::remove(Request& request) {
   Class& cls = classes_[static_cast<std::size_t>(request.priority)];
   Line& line = cls.lines.at(request.client);
-  const bool was_next = cls.turn.front() == &line && line.requests.front() == &request;
+  take_out(cls, line, request, cls.turn.front() == &line && line.requests.front() == &request);
+}
+
+void Queue::take_out(Class& cls, Line& line, Request& request, bool turn_is_over) {
+  const bool was_in_front = cls.turn.front() == &line;
   line.requests.remove(request);
   size_ -= 1;
   bytes_ -= request.bytes;
   if (line.requests.empty()) {
     cls.turn.remove(line);
     cls.spare = cls.lines.extract(request.client);
-  } else if (was_next) {
+  } else if (turn_is_over) {
     cls.turn.remove(line);
     cls.turn.push_back(line);
   }
+  if (was_in_front && cls.turn.front() != &line) cls.spent_us = 0;
 }
 
 std::vector<Request*> Queue::all() const {

@@ -1,5 +1,8 @@
 // What waits for a worker of one service. Order: priority class, then round robin by client, then arrival.
 // Every operation is O(1), however many clients or requests wait.
+//
+// A client's turn is one request, or several short ones: all clients of a class take their turns within limits::kRound of
+// work. So the replies of a client come together too, and cost it few messages instead of one each.
 #pragma once
 
 #include <array>
@@ -19,7 +22,9 @@ class Queue {
 
   // The next one to dispatch; it stays queued.
   Request* front() const;
-  // Takes out any queued request. If it was the front, the turn passes to the next client.
+  // Takes out the front, for `us` of work by estimate. The turn passes to the next client when this one's is over.
+  void take_front(double us);
+  // Takes out any queued request. If it was the front, the turn passes.
   void remove(Request& request);
 
   // All of them, class by class and client by client; for what ends many at once.
@@ -41,9 +46,11 @@ class Queue {
     Lines lines;
     Lines::node_type spare;  // of the line that ended last: the next one needs no allocation
     List<Line, &Line::in_turn> turn;
+    double spent_us = 0;  // work that the one in front has got in this turn
   };
 
   void insert(Request& request, bool at_front);
+  void take_out(Class& cls, Line& line, Request& request, bool turn_is_over);
   static Line& line_of(Class& cls, const Client* client);
 
   std::array<Class, proto::kPriorities> classes_;
