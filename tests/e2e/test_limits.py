@@ -99,7 +99,8 @@ def test_a_client_that_floods_does_not_starve_one_with_a_single_call(
     gate.touch()
     served_as = light.finish(call).value
     print(f"the light client's call was number {served_as - 1}")
-    assert served_as <= 4, "it was to be served in the first round"
+    # Of 256 us of work for each round, the flooding client gets half: 256 calls that take no time.
+    assert served_as <= 2 + 256, "it was to be served in the first round"
     assert words(flooding.finish_all([held, *flood], cap=80)) == {"ok"}
 
 
