@@ -200,7 +200,7 @@ backend = ["tcp://127.0.0.1:7712"]
 insecure = false
 
 # Run on these CPUs only, with the workers that [[service]] starts; [] is anywhere. All of a call's processes on one CPU
-# halve the latency of a lone caller, and cost the throughput of many.
+# may shorten the latency of a lone caller (docs/benchmarks.md), and cost the throughput of many.
 cpus = []
 
 # How [[service]] blocks start their supervisors; found through PATH.

@@ -6,7 +6,7 @@
 #include <samovar/value.hpp>
 #include <stdexcept>
 
-#include "client/unpack.hpp"
+#include "proto/limits.hpp"
 
 namespace samovar::detail {
 namespace {
@@ -61,17 +61,20 @@ std::string describe(const msgpack::object& object) {
 
 }  // namespace
 
-Unpacked::Unpacked(std::string_view bytes) {
-  std::size_t size = 0;
-  const auto objects = count_objects(bytes, size);
-  if (objects == 0) throw std::runtime_error("a result is not msgpack");
-  std::byte* room = small_;
-  if (objects > kSmall) {
-    large_ = std::make_unique_for_overwrite<std::byte[]>(objects * sizeof(ObjectRoom));
-    room = large_.get();
-  }
-  object_ = build_objects(bytes, reinterpret_cast<ObjectRoom*>(room));
-  if (!object_) throw std::runtime_error("a result is nested too deeply");
+msgpack::object unpack(msgpack::zone& zone, std::string_view bytes, std::size_t& end, bool shares) {
+  const auto refers = [](msgpack::type::object_type, std::size_t, void* shared) {
+    return *static_cast<bool*>(shared);
+  };
+  // Each element takes a byte at least: no memory for a claim of more.
+  const std::size_t most = bytes.size();
+  const msgpack::unpack_limit limit(most, most, most, most, most, limits::kMaxDepth);
+  return msgpack::unpack(zone, bytes.data(), bytes.size(), end, refers, &shares, limit);
+}
+
+// The zone's first piece holds a small result whole.
+Unpacked::Unpacked(std::string_view bytes) : zone_(bytes.size() < 256 ? 512 : MSGPACK_ZONE_CHUNK_SIZE) {
+  std::size_t end = 0;
+  object_ = unpack(zone_, bytes, end, true);
 }
 
 void throw_misfit(const Reply* reply, const std::type_info& wanted, const msgpack::object& got) {

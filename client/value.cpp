@@ -1,4 +1,3 @@
-#include <cstring>
 #include <memory>
 #include <ostream>
 #include <samovar/value.hpp>
@@ -9,10 +8,15 @@
 #include "client/json.hpp"
 #include "client/limits.hpp"
 #include "client/timestamp.hpp"
-#include "client/unpack.hpp"
 
 namespace samovar {
 namespace {
+
+struct Tree {
+  Buffer bytes;  // text and bytes of a large tree point into it
+  msgpack::zone zone;
+  msgpack::object root;
+};
 
 std::string_view text_of(const msgpack::object& object) {
   return {object.via.str.ptr, object.via.str.size};
@@ -23,38 +27,23 @@ std::string_view text_of(const msgpack::object& object) {
 const msgpack::object Value::kNil;
 
 Value Value::parse(Buffer msgpack) {
-  using detail::ObjectRoom;
-  std::size_t size = 0;
-  const auto objects = detail::count_objects(msgpack.bytes(), size);
-  if (objects == 0) throw std::invalid_argument("samovar::Value::parse: the bytes are not msgpack");
-  if (size != msgpack.size()) throw std::invalid_argument("samovar::Value::parse: bytes follow the value");
-  const auto checked = [](const msgpack::object* root) {
-    return root ? root : throw std::invalid_argument("samovar::Value::parse: the value is nested too deeply");
-  };
-  if (size <= client::limits::kSmallValue) {  // the bytes are copied behind the objects
-    const auto room = objects + (size + sizeof(ObjectRoom) - 1) / sizeof(ObjectRoom);
-    auto tree = std::make_shared_for_overwrite<ObjectRoom[]>(room);
-    auto* copy = reinterpret_cast<char*>(tree.get() + objects);
-    std::memcpy(copy, msgpack.data(), size);
-    const auto* root = checked(detail::build_objects({copy, size}, tree.get()));
-    return {std::move(tree), root};
-  }
-  struct Tree {
-    Buffer bytes;
-    std::unique_ptr<ObjectRoom[]> objects;
-  };
   auto tree = std::make_shared<Tree>();
-  tree->bytes = std::move(msgpack);
-  tree->objects = std::make_unique_for_overwrite<ObjectRoom[]>(objects);
-  const auto* root = checked(detail::build_objects(tree->bytes.bytes(), tree->objects.get()));
+  const auto bytes = msgpack.bytes();
+  const bool shares = bytes.size() > client::limits::kSmallValue;
+  std::size_t end = 0;
+  try {
+    tree->root = detail::unpack(tree->zone, bytes, end, shares);
+  } catch (const msgpack::unpack_error&) {
+    throw std::invalid_argument(
+        "samovar::Value::parse: the bytes are not msgpack, or nested more than 64 deep");
+  }
+  if (end != bytes.size()) throw std::invalid_argument("samovar::Value::parse: bytes follow the value");
+  if (shares) tree->bytes = std::move(msgpack);
+  const auto* root = &tree->root;
   return {std::move(tree), root};
 }
 
 Value Value::copy(const msgpack::object& object) {
-  struct Tree {
-    msgpack::zone zone;
-    msgpack::object root;
-  };
   auto tree = std::make_shared<Tree>();
   tree->root = msgpack::object(object, tree->zone);  // deep
   const auto* root = &tree->root;

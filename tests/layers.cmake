@@ -1,5 +1,7 @@
-# proto/ and broker/core/ hold no socket, no thread, no log and no clock.
+# proto/, broker/core/ and the client's session hold no socket, no thread, no log and no clock.
 file(GLOB_RECURSE files proto/*.hpp proto/*.cpp broker/core/*.hpp broker/core/*.cpp)
+file(GLOB session client/session*.?pp client/call*.?pp)
+list(APPEND files ${session})
 set(forbidden "#include <(zmq|spdlog|thread|mutex|condition_variable|sys/socket|unistd)|_clock::now\\(")
 set(broken "")
 foreach(file IN LISTS files)
@@ -9,5 +11,5 @@ foreach(file IN LISTS files)
   endforeach()
 endforeach()
 if(broken)
-  message(FATAL_ERROR "proto/ and broker/core/ must not use these:${broken}")
+  message(FATAL_ERROR "proto/, broker/core/ and the client's session must not use these:${broken}")
 endif()

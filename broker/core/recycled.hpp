@@ -29,6 +29,8 @@ class Recycled {
 
   // How many are in use.
   std::size_t size() const { return taken_; }
+  // How many there is memory for.
+  std::size_t capacity() const { return chunks_.size() * kChunk; }
 
  private:
   static constexpr std::size_t kChunk = 256;

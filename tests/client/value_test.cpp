@@ -1,8 +1,11 @@
 // samovar::Value: types, access, JSON.
 #include <chrono>
 #include <map>
+#include <memory>
 #include <sstream>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <samovar/value.hpp>
@@ -97,4 +100,38 @@ TEST_CASE("timestamps of all sizes and signs survive") {
   const std::string far =
       std::string("\xc7\x0c\xff", 3) + std::string(4, '\0') + std::string("\x7f", 1) + std::string(7, '\xff');
   CHECK_THROWS_AS(Value::parse(Buffer(far)).as<Time>(), Error);
+}
+
+TEST_CASE("bytes that are cut off, or claim more elements than there are bytes, are no value") {
+  std::string packed;
+  detail::pack_value(packed, std::map<std::string, std::vector<int>>{{"a", {1, 2, 300}}, {"b", {}}});
+  for (std::size_t size = 0; size < packed.size(); ++size) {
+    CAPTURE(size);
+    CHECK_THROWS_AS(Value::parse(Buffer(packed.substr(0, size))), std::invalid_argument);
+    CHECK_THROWS_AS(detail::Unpacked(packed.substr(0, size)), std::runtime_error);
+  }
+  CHECK_THROWS_AS(Value::parse(Buffer(packed + "x")), std::invalid_argument);
+  for (const char* claim : {"\xdd\xff\xff\xff\xff", "\xdf\xff\xff\xff\xff\xc0", "\xdb\xff\xff\xff\xff"}) {
+    CHECK_THROWS_AS(Value::parse(Buffer(std::string(claim))), std::invalid_argument);
+  }
+}
+
+TEST_CASE("a value may be nested 64 deep, but not more") {
+  const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '\x91') + '\xc0'; };
+  CHECK(Value::parse(Buffer(nested(64))).size() == 1);
+  CHECK_THROWS_AS(Value::parse(Buffer(nested(65))), std::invalid_argument);
+  CHECK_THROWS_AS(detail::Unpacked(nested(65)), std::runtime_error);
+}
+
+TEST_CASE("a small value does not keep the message that it came in, a large one does") {
+  for (const std::size_t size : {std::size_t{10}, std::size_t{5'000}}) {
+    std::string packed;
+    detail::pack_value(packed, std::string(size, 'x'));
+    auto owner = std::make_shared<const std::string>(packed);
+    const std::weak_ptr<const std::string> kept = owner;
+    const std::string_view view = *owner;
+    const auto value = Value::parse(Buffer(std::move(owner), view));
+    CHECK(value.raw() == std::string(size, 'x'));
+    CHECK(kept.expired() == (size < 1'000));
+  }
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <msgpack.hpp>
 #include <span>
 #include <string>
@@ -24,19 +23,19 @@ inline constexpr bool borrows =
 template <typename T, std::size_t N>
 inline constexpr bool borrows<std::span<T, N>> = true;
 
+// The value with which `bytes` begins, in the zone; `end` becomes its length. Text and bytes point into `bytes` where it
+// shares, else they are copied. Throws msgpack::unpack_error when it is no msgpack, or nested more than 64 deep.
+msgpack::object unpack(msgpack::zone& zone, std::string_view bytes, std::size_t& end, bool shares);
+
 // One value, decoded; strings point into `bytes`. Throws std::runtime_error when it is no msgpack.
 class Unpacked {
  public:
   explicit Unpacked(std::string_view bytes);
-  Unpacked(const Unpacked&) = delete;
-  Unpacked& operator=(const Unpacked&) = delete;
-  const msgpack::object& object() const { return *object_; }
+  const msgpack::object& object() const { return object_; }
 
  private:
-  static constexpr std::size_t kSmall = 16;
-  alignas(msgpack::object) std::byte small_[kSmall * sizeof(msgpack::object)];
-  std::unique_ptr<std::byte[]> large_;
-  const msgpack::object* object_;
+  msgpack::zone zone_;
+  msgpack::object object_;
 };
 
 // Throws samovar::Error, bad_request; `reply` may be null.
