@@ -1,5 +1,6 @@
 #include "broker/host.hpp"
 
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/random.h>
@@ -58,6 +59,11 @@ void use_cpus(const std::vector<int>& cpus) {
     CPU_SET(cpu, &wanted);
   }
   ::sched_setaffinity(0, sizeof wanted, &wanted);
+}
+
+void keep_freed_memory() {
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
 void raise_descriptor_limit() {

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
     const auto options = parse_options(argc, argv);
     if (!options) return 0;
     use_cpus(options->cpus);
+    keep_freed_memory();
     open_log(options->log);
     seed_routing_ids();
     raise_descriptor_limit();

@@ -6,6 +6,8 @@ import signal
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,6 +30,13 @@ def die_with_parent(parent: int, sent: signal.Signals) -> bool:
     """
     _prctl(_PR_SET_PDEATHSIG, sent)
     return os.getppid() == parent
+
+
+def keep_freed_memory() -> None:
+    """What this process has freed stays with it, up to 64 MiB, so that large bodies do not cost page faults."""
+    if hasattr(_libc, "mallopt"):  # glibc
+        _libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        _libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 def clock_name() -> str:

@@ -17,7 +17,7 @@ import traceback
 
 from samovar.app import AppError, load_service
 from samovar.board import Slot
-from samovar.host import die_with_parent
+from samovar.host import die_with_parent, keep_freed_memory
 
 VARIABLE = "SAMOVAR_WORKER"
 EXIT_NOT_LOADED = 3
@@ -60,6 +60,7 @@ def main() -> int:
     if not die_with_parent(config.supervisor_pid, signal.SIGKILL):
         return 1
     faulthandler.enable()
+    keep_freed_memory()
     # What a handler prints shall be seen when it happens, also if the worker dies next.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)

@@ -284,4 +284,19 @@ BARS = [
         10,
         at_least=False,
     ),
+    Bar(
+        "slow_item_first_reply_ms",
+        "first reply of a bundle of 32 whose 17th item sleeps for 50 ms without warning, ms",
+        _figure("slow_item", "first_ms"),
+        None,
+        at_least=False,
+    ),
+    Bar(
+        "slow_item_held_replies",
+        "how many of the 16 replies before it wait for it (items of 20 us, a flush each 200 us)",
+        _figure("slow_item", "held"),
+        None,
+        10,
+        at_least=False,
+    ),
 ]

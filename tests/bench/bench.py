@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import bars, core, driving, instructions, machine, page, startup, ways
+from bench import bars, core, driving, flush, instructions, machine, page, startup, ways
 from bench.scenarios import SCENARIOS, Scenario, Setup
 from bench.setups import Target
 from bench.stage import ROOT, Failed, Stage
@@ -136,6 +136,7 @@ def measure_rounds(run: Run, wanted: Wanted, args: argparse.Namespace, directory
         once: dict[str, tuple[bool, Measure]] = {
             "samovard_start": (True, lambda: startup.samovard_start(where)),
             "samovar_call": (True, lambda: startup.samovar_call(where)),
+            "slow_item": (True, lambda: flush.slow_item(directory / f"flush-{number}")),
             "way_per_call/1": (False, ways.per_call),
             "way_nudge/1": (False, ways.nudge),
         }

@@ -41,6 +41,7 @@ def rounds() -> bars.Rounds:
         found[f"instructions/{name}"] = [{"instructions": 9000.0}]
     found["core_times"] = [{"dispatched/clients:1/workers:64/queued:0/iterations:5": 1500.0}]
     found["samovard_start"] = [{"ms": 12.0}] * 3
+    found["slow_item"] = [{"first_ms": 0.9, "held": 6}] * 3
     found["samovar_call"] = [{"ms": 80.0}] * 3
     return found
 

@@ -127,6 +127,8 @@ def test_arguments_come_from_lines_columns_schemas_and_sizes(
     schema = ("--args-schema", '[{"type": "int", "min": 0, "max": 9}]')
     for source in (csv, schema):
         assert report(scene, broker, "--method", "kitchen.add", *source, "--requests", 5)["ok"] == 5
+    keywords = ("--args", "1", "--kwargs", '{"right": 2}')
+    assert report(scene, broker, "--method", "kitchen.add", *keywords, "--requests", 5)["ok"] == 5
     size = ("--body-size", "10KiB")
     assert report(scene, broker, "--method", "kitchen.length", *size, "--requests", 5)["ok"] == 5
 

@@ -49,6 +49,12 @@ TEST_CASE("arguments are a JSON array, or one value, or one bare word") {
   CHECK(decoded(body_of("[[1, 2]]")) == Json::array({{1, 2}}));
 }
 
+TEST_CASE("keyword arguments are a JSON object") {
+  CHECK(decoded(keywords_of(R"({"n": 5})")) == Json({{"n", 5}}));
+  CHECK_THROWS_AS(keywords_of("[1]"), std::invalid_argument);
+  CHECK_THROWS_AS(keywords_of("{"), std::invalid_argument);
+}
+
 TEST_CASE("a file gives the arguments of one call in each line") {
   const File file("1.0.1.0\n\n[\"8.8.8.8\", 2]\r\n");
   const auto bodies = bodies_of_lines(file.path());

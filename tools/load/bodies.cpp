@@ -75,6 +75,14 @@ std::string body_of(const std::string& text) {
   return to_msgpack(value.is_array() ? value : Json::array({std::move(value)}));
 }
 
+std::string keywords_of(const std::string& text) {
+  const auto value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) {
+    throw std::invalid_argument("--kwargs '" + text + R"(': write a JSON object: {"name": value})");
+  }
+  return to_msgpack(value);
+}
+
 Bodies bodies_of_lines(const std::string& file) {
   std::istringstream lines(read_text("--args-file", file));
   Bodies bodies;

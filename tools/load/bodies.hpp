@@ -12,6 +12,8 @@ using Bodies = std::vector<std::string>;
 
 // A JSON array is the list of arguments; other JSON, or a bare word, the only argument.
 std::string body_of(const std::string& text);
+// The keyword arguments of every call: a JSON object.
+std::string keywords_of(const std::string& text);
 // One from each line that is not empty.
 Bodies bodies_of_lines(const std::string& file);
 // The named columns of each row, as text; "name:int", "name:float" and "name:json" for other types.

@@ -94,7 +94,7 @@ void Connection::start(TimePoint intended) {
 void Connection::launch(Deck::Cursor& cursor, std::uint64_t& calls, TimePoint intended) {
   const auto card = cursor.next();
   const bool sampled = setup_.sample_every > 0 && calls++ % setup_.sample_every == 0;
-  client_->async_call(card.method, packed(card.arguments), samovar::timeout(setup_.timeout),
+  client_->async_call(card.method, packed(card.arguments, card.keywords), samovar::timeout(setup_.timeout),
                       WantMetadata{sampled},
                       [this, intended, sampled](Result<void> result) { ended(result, intended, sampled); });
 }

@@ -13,11 +13,13 @@ struct Method {
   std::string name;  // SERVICE.METHOD
   double weight = 1;
   std::vector<std::string> bodies;  // arguments in msgpack; taken in turns, never empty
+  std::string keywords;             // in msgpack, the same for each call; empty: none
 };
 
 struct Card {
   const std::string& method;
   const std::string& arguments;
+  const std::string& keywords;
 };
 
 class Deck {
@@ -41,7 +43,7 @@ class Deck {
       const Method& method = deck_->methods_[which];
       const std::string& body = method.bodies[bodies_[which]];
       if (++bodies_[which] == method.bodies.size()) bodies_[which] = 0;
-      return {method.name, body};
+      return {method.name, body, method.keywords};
     }
 
    private:

@@ -30,7 +30,7 @@ Exit codes:
 struct Typed {
   std::string endpoint = "tcp://127.0.0.1:7711";
   std::vector<std::string> methods;
-  std::string mix, args, args_file, args_csv, columns, args_schema, body_size;
+  std::string mix, args, kwargs, args_file, args_csv, columns, args_schema, body_size;
   unsigned concurrency = 1;
   double rate = 0;
   std::string arrivals, duration, requests, warmup, timeout = "10s", steps, ramp, find_max, asserted;
@@ -50,8 +50,9 @@ void add_what(CLI::App& app, Typed& typed) {
       ->allow_extra_args(false);
   group->add_option(
       "--mix", typed.mix,
-      R"(A JSON file: [{"method": "a.b", "weight": 3, "args": [...] or "schema": [...]}, ...])");
+      R"(A JSON file: [{"method": "a.b", "weight": 3, "args": [...] or "schema": [...], "kwargs": {...}}, ...])");
   group->add_option("--args", typed.args, "The arguments as a JSON array, or one bare word");
+  group->add_option("--kwargs", typed.kwargs, R"(Keyword arguments of each call, a JSON object: {"n": 5})");
   group->add_option("--args-file", typed.args_file, "A file with such a line for each call, taken in turns");
   group->add_option("--args-csv", typed.args_csv, "A CSV file with a head; a row for each call");
   group->add_option("--columns", typed.columns, "Its columns that are the arguments: a,b:int,c:float,d:json");
@@ -137,7 +138,7 @@ void check_name(const std::string& name) {
 }
 
 Method parse_method(const std::string& text) {
-  Method method{text, 1, {}};
+  Method method{text, 1, {}, {}};
   if (const auto colon = text.rfind(':'); colon != std::string::npos) {
     const auto weight = parse_number(text.substr(colon + 1));
     if (!weight || *weight <= 0)
@@ -159,10 +160,11 @@ std::vector<Method> read_mix(const std::string& file, std::uint64_t seed) {
       throw std::invalid_argument("--mix: " + element.dump() +
                                   R"(: write {"method": "a.b", "weight": 3, "args": [...]})");
     }
-    Method method{element["method"], element.value("weight", 1.0), {}};
+    Method method{element["method"], element.value("weight", 1.0), {}, {}};
     check_name(method.name);
     if (element.contains("args")) method.bodies = {body_of(element["args"].dump())};
     if (element.contains("schema")) method.bodies = bodies_of_schema(element["schema"].dump(), seed);
+    if (element.contains("kwargs")) method.keywords = keywords_of(element["kwargs"].dump());
     methods.push_back(std::move(method));
   }
   return methods;
@@ -174,8 +176,10 @@ std::vector<Method> methods_of(Typed& typed, std::uint64_t seed) {
   if (methods.empty()) throw std::invalid_argument("say with --method SERVICE.METHOD what is to be called");
   if (methods.size() > 1000) throw std::invalid_argument("more than 1000 methods are too many for a mix");
   const auto common = common_bodies(typed, seed);
+  const auto keywords = typed.kwargs.empty() ? std::string() : keywords_of(typed.kwargs);
   for (auto& method : methods) {
     if (method.bodies.empty()) method.bodies = common;
+    if (method.keywords.empty()) method.keywords = keywords;
   }
   return methods;
 }
@@ -238,6 +242,7 @@ Json settings_of(const Options& options, const Typed& typed) {
 Options options_of(const CLI::App& app, Typed& typed) {
   tools::unshield(typed.args);
   tools::unshield(typed.args_schema);
+  tools::unshield(typed.kwargs);
   Options options;
   options.phase.seed = typed.seed ? *typed.seed : std::random_device{}();
   options.methods = methods_of(typed, options.phase.seed);
