@@ -1,10 +1,12 @@
-"""What an application declares: a service and its methods. Imports nothing but the standard library."""
+"""What an application declares: a service and its methods."""
 
 import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
+
+from samovar.hooks import H, Hooks
 
 Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
@@ -46,6 +48,8 @@ class Service:
         check_service_name(name)
         self.name = name
         self.methods: dict[str, Method] = {}
+        self.hooks = Hooks()
+        self.state: Any = None  # what the load hook returned
 
     @overload
     def method(self, function: F, /) -> F:
@@ -78,6 +82,26 @@ class Service:
             return function
 
         return offer if function is None else offer(function)
+
+    def load(self, hook: H) -> H:
+        """Decorates what loads the data, once for all workers. Its result becomes `service.state`."""
+        return self.hooks.add("load", hook)
+
+    def warm_up(self, hook: H) -> H:
+        """Decorates a trial run. When it raises, no worker of this generation of code and data serves."""
+        return self.hooks.add("warm_up", hook)
+
+    def on_worker_start(self, hook: H) -> H:
+        """Decorates what each worker does for itself before it serves: connections, threads, seeds."""
+        return self.hooks.add("on_worker_start", hook)
+
+    def health_check(self, hook: H) -> H:
+        """Decorates a check. A worker for which it raises or returns False is replaced."""
+        return self.hooks.add("health_check", hook)
+
+    def on_stop(self, hook: H) -> H:
+        """Decorates what a worker does after its last request. What it raises is only logged."""
+        return self.hooks.add("on_stop", hook)
 
     def _add(self, function: Handler, name: str | None, idempotent: bool) -> None:
         if not callable(function):
