@@ -1,14 +1,18 @@
 """The board: shared memory in which each worker marks what it runs, for its supervisor to read.
 
 It tells, when a worker has died, which request it was running; and, while it lives, since when. A slot has
-256 bytes and one writer. All numbers are unsigned, of 64 bits, in the host's byte order:
+256 bytes and one writer, but for cancel_id and doomed. All numbers are unsigned, of 64 bits, in the host's byte order:
 
     offset  size  field
          0     8  epoch         of the worker's session with the broker; 0: none yet
          8     8  last_started  id of the last request that it began under that epoch; 0: none
         16     8  started_ns    CLOCK_MONOTONIC when that began, or up to 200 us before; 0: nothing runs
         24     8  pid
-        32    96  (reserved)
+        32     8  cancel_id     request that shall end, written by the supervisor; 0: none
+        40     8  hard_ms       hard limit of what runs, if its method has one; 0: the pool's
+        48     8  requests      that it has been sent
+        56     8  doomed        1: it will be killed, and sends nothing more; written by the supervisor
+        64    64  (reserved)
        128   128  service       its name, UTF-8, cut and padded with zero bytes: for people
 
 Each number is stored at once, but two of them are not stored together: a reader of a live worker may see
@@ -24,6 +28,10 @@ EPOCH = 0  # indexes of 64-bit words in a slot
 LAST_STARTED = 1
 STARTED_NS = 2
 PID = 3
+CANCEL_ID = 4
+HARD_MS = 5
+REQUESTS = 6
+DOOMED = 7
 _SERVICE_OFFSET = 128
 _SERVICE_BYTES = 128
 
@@ -87,10 +95,14 @@ class Slot:
 class Board:
     """The supervisor's side: creates the memory. Workers map it through `fd`, which they inherit."""
 
-    def __init__(self, workers: int) -> None:
+    SLOTS = 4096  # memory is used only for those that are written to
+
+    def __init__(self) -> None:
         self.fd = os.memfd_create("samovar-board", os.MFD_CLOEXEC)
-        os.ftruncate(self.fd, SLOT_BYTES * workers)
-        self.slots = [Slot(self.fd, number) for number in range(workers)]
+        os.ftruncate(self.fd, SLOT_BYTES * self.SLOTS)
+
+    def slot(self, number: int) -> Slot:
+        return Slot(self.fd, number)
 
     def close(self) -> None:
         """Closes the descriptor; the memory stays as long as somebody maps it."""

@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -15,11 +14,11 @@ from samovar import __version__, host
 from samovar.app import split_target
 from samovar.output import Sink
 from samovar.service import check_service_name
+from samovar.staff import MAX_WORKERS, StaffOptions
 from samovar.supervisor import PoolOptions, Supervisor
 from samovar.wire import MAX_CREDIT
 
 PROGRAM = "samovar-worker"
-_MAX_WORKERS = 1024
 _TCP = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+(?:%\w+)?\]):([0-9]{1,5})")
 
 
@@ -86,6 +85,16 @@ def _positive_seconds(text: str) -> float:
     return seconds
 
 
+def _size_kb(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,6})([KMG])i?B?", text)
+    if (
+        match is None
+        or (size := int(match[1]) * {"K": 1, "M": 1024, "G": 1024**2}[match[2]]) < 1024
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 512MB or 2GB, at least 1MB")
+    return size
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
@@ -109,7 +118,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--workers",
         metavar="N",
-        type=_between(1, _MAX_WORKERS),
+        type=_between(1, MAX_WORKERS),
         default=1,
         help="default: 1",
     )
@@ -138,6 +147,47 @@ def make_parser() -> argparse.ArgumentParser:
         help="kill a worker whose call runs longer (default: never)",
     )
     add(
+        "--spares",
+        metavar="N",
+        type=_between(0, MAX_WORKERS),
+        default=0,
+        help="warm workers that wait to take the place of one that dies (default: 0)",
+    )
+    add(
+        "--no-preload",
+        action="store_true",
+        help="each worker loads the app for itself, instead of one for all",
+    )
+    add(
+        "--allow-native-threads",
+        action="store_true",
+        help="leave the thread counts of OpenBLAS and the like alone, and do not warn about such threads",
+    )
+    add(
+        "--max-requests",
+        metavar="N",
+        type=_between(1, 10**9),
+        help="replace a worker after about so many requests (default: never)",
+    )
+    add(
+        "--max-memory",
+        metavar="SIZE",
+        type=_size_kb,
+        help="replace a worker that uses more (RSS, what it shares included): 512MB, 2GB; kill it at twice that",
+    )
+    add(
+        "--report-memory",
+        action="store_true",
+        help="log every 10 s what each worker shares and what is its own",
+    )
+    add(
+        "--health-interval",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        default=10.0,
+        help="how often an idle worker runs the app's health_check (default: 10)",
+    )
+    add(
         "--stop-grace",
         metavar="SECONDS",
         type=_seconds,
@@ -148,7 +198,19 @@ def make_parser() -> argparse.ArgumentParser:
         "--parent-pid",
         metavar="PID",
         type=_between(1, 2**22),
-        help="stop when this parent dies",
+        help="stop when this parent dies, unless another samovard adopts the pool",
+    )
+    add(
+        "--pool-id",
+        metavar="NAME",
+        help="with --parent-pid: under which the next samovard finds the pool",
+    )
+    add(
+        "--orphan-grace",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="with --pool-id: how long to wait for that one (default: 30)",
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -164,14 +226,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.addHandler(output)
     log.setLevel(logging.INFO)
     log.propagate = False
-    if asked.parent_pid is not None and not host.die_with_parent(asked.parent_pid, signal.SIGTERM):
+    if asked.parent_pid is not None and asked.parent_pid != os.getppid():
         log.error(
             "process %d, given as --parent-pid, is not the parent of this one",
             asked.parent_pid,
         )
         return 1
     host.become_subreaper()
-    options = PoolOptions(
+    staff = StaffOptions(
         target=asked.target,
         endpoint=asked.connect,
         workers=asked.workers,
@@ -179,12 +241,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         credit=asked.credit,
         hide_tracebacks=asked.hide_tracebacks,
         hard_timeout=asked.hard_timeout,
+        spares=asked.spares,
+        preload=not asked.no_preload,
+        allow_native_threads=asked.allow_native_threads,
+        max_requests=asked.max_requests,
+        max_memory_kb=asked.max_memory,
+        report_memory=asked.report_memory,
+        health_interval=asked.health_interval,
+    )
+    options = PoolOptions(
+        staff,
         stop_grace=asked.stop_grace,
+        parent_pid=asked.parent_pid,
+        pool_id=asked.pool_id,
+        orphan_grace=asked.orphan_grace,
     )
     try:
         supervisor = Supervisor(options, output)
     except zmq.ZMQError as error:
-        log.error("cannot connect to %s: %s", options.endpoint, error)
+        log.error("cannot connect to %s: %s", staff.endpoint, error)
         return 2
     return supervisor.run()
 

@@ -45,6 +45,8 @@ class Hooks:
             return None
         try:
             return hook()
-        except BaseException as error:  # SystemExit, too: a hook does not end the process in silence
+        except (
+            BaseException
+        ) as error:  # SystemExit, too: a hook does not end the process in silence
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise HookFailed(f"{name} raised {what}") from error

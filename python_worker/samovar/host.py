@@ -49,12 +49,36 @@ def clock_name() -> str:
 
 
 def out_of_memory_kills() -> int:
-    """How often the kernel has killed a process of this host for lack of memory; 0 if it does not say."""
+    """How often the kernel has killed a process for lack of memory, in this cgroup, or else on this host."""
+    return _counted(_memory_events(), "oom_kill") or _counted("/proc/vmstat", "oom_kill")
+
+
+def _memory_events() -> str:
     try:
-        with open("/proc/vmstat", encoding="ascii") as file:
+        with open("/proc/self/cgroup", encoding="ascii") as file:
             for line in file:
-                if line.startswith("oom_kill "):
+                if line.startswith("0::"):
+                    return f"/sys/fs/cgroup{line[3:].rstrip()}/memory.events"
+    except OSError:
+        pass
+    return ""
+
+
+def _counted(path: str, key: str) -> int:
+    """The number behind `key` in a file of such lines; 0 if it is not there."""
+    try:
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                if line.startswith(f"{key} "):
                     return int(line.split()[1])
     except OSError:
         pass
     return 0
+
+
+def watch_process(pid: int) -> int | None:
+    """A descriptor that becomes readable when this process has ended; None: there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None

@@ -26,9 +26,9 @@ class Death:
             return cls(pid, os.WTERMSIG(status), None)
         return cls(pid, None, os.WEXITSTATUS(status))
 
-    def sentence(self, worker: str, killed_because: str | None, out_of_memory: bool) -> str:
+    def sentence(self, who: str, killed_because: str | None, out_of_memory: bool) -> str:
         """For people. `killed_because`: why the supervisor killed it, if it did."""
-        who = f"worker {worker} (pid {self.pid})"
+        who = f"{who} (pid {self.pid})"
         if killed_because is not None:
             return f"{who} was killed by its supervisor: {killed_because}"
         if self.signal is None:
@@ -38,19 +38,29 @@ class Death:
         except ValueError:
             name = "a real-time signal"
         text = f"{who} was ended by signal {self.signal} ({name})"
-        if out_of_memory and self.signal == signal.SIGKILL:
-            text += ", probably by the kernel, which ran out of memory at that time"
+        if self.signal == signal.SIGKILL:
+            text += (
+                ", by the kernel: out of memory"
+                if out_of_memory
+                else ", possibly for lack of memory"
+            )
         return text
 
 
 def stderr_text(lines: Iterable[bytes]) -> str:
-    """The last lines of a worker's stderr, as much as fits into an error."""
+    """The last lines that a worker wrote, as much as fits into an error."""
     text = b"\n".join(lines).decode("utf-8", "replace")
     return text[-wire.MAX_ERROR_TEXT // 4 :]
 
 
 def encode_obituary(
-    epoch: int, death: Death, board: Snapshot, reason: str, stderr: Iterable[bytes]
+    epoch: int,
+    death: Death,
+    board: Snapshot,
+    reason: str,
+    stderr: Iterable[bytes],
+    stack: Iterable[bytes] = (),
+    out_of_memory: bool = False,
 ) -> bytes:
     """The OBITUARY of a worker that had a session, for the supervisor's session `epoch`."""
     return wire.encode_control(
@@ -65,5 +75,7 @@ def encode_obituary(
             "stderr": stderr_text(stderr),
             "last_started": board.last_started,
             "running": board.running,
+            "stack": stderr_text(stack) or None,
+            "out_of_memory": out_of_memory or None,
         },
     )

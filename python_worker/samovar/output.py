@@ -61,6 +61,40 @@ def _cut(line: bytes) -> list[bytes]:
     return [line[start : start + _LONGEST] for start in range(0, len(line), _LONGEST)] or [b""]
 
 
+class Throttle:
+    """Lets so many lines a second through and counts the rest: a loud worker neither waits nor fills the log."""
+
+    PER_SECOND = 1000
+
+    def __init__(self) -> None:
+        self._second_ends = 0.0
+        self._left = 0
+        self._dropped = 0
+
+    def allow(self, lines: list[bytes], now: float) -> list[bytes]:
+        """Those that may be shown. `now` is monotonic seconds."""
+        if not lines:
+            return lines
+        note = self.note(now)
+        if now >= self._second_ends:
+            self._second_ends = now + 1.0
+            self._left = self.PER_SECOND
+        allowed = lines[: self._left]
+        self._left -= len(allowed)
+        self._dropped += len(lines) - len(allowed)
+        return note + allowed
+
+    def note(self, now: float) -> list[bytes]:
+        """Says, when its second is over, how many were not let through."""
+        if not self._dropped or now < self._second_ends:
+            return []
+        dropped, self._dropped = self._dropped, 0
+        return [b"... %d more lines: only %d a second are shown" % (dropped, self.PER_SECOND)]
+
+    def seconds_to_wait(self, now: float) -> float | None:
+        return max(0.0, self._second_ends - now) if self._dropped else None
+
+
 class Sink(logging.Handler):
     """Writes lines to a descriptor that others share, and drops them while nobody reads it.
 

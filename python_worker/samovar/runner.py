@@ -12,10 +12,11 @@ from typing import Any
 import zmq
 
 from samovar import wire
-from samovar.board import Slot
+from samovar.board import DOOMED, REQUESTS, Slot
 from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, decode_requests
 from samovar.connection import Change, Connection
 from samovar.executor import Executor
+from samovar.health import HealthCheck
 from samovar.host import clock_name
 from samovar.service import Service
 from samovar.wire import Message, WireError
@@ -48,6 +49,8 @@ class WorkerOptions:
     credit: int
     supervisor: str | None = None
     hide_tracebacks: bool = False
+    generation: int = 0
+    health_interval: float = 10.0  # seconds
 
 
 class Worker:
@@ -62,11 +65,13 @@ class Worker:
         options: WorkerOptions,
         board: Slot,
         on_ready: Callable[[], None] = lambda: None,
+        on_unhealthy: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._options = options
         self._service = service
         self._board = board
         self._on_ready = on_ready
+        self._health = HealthCheck(service, options.health_interval, board, on_unhealthy)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         hello = {
             "role": "worker",
@@ -134,6 +139,7 @@ class Worker:
         now = time.monotonic()
         wait = self._connection.seconds_to_wait(now)
         wait = _LONGEST_WAIT_S if wait is None else min(wait, _LONGEST_WAIT_S)
+        wait = min(wait, self._health.seconds_to_wait(now))
         ready: list[tuple[Any, int]] = zmq.zmq_poll(
             [
                 (self._connection.socket, zmq.POLLIN),
@@ -149,6 +155,8 @@ class Worker:
             elif source == self._wakeup_read:
                 os.read(self._wakeup_read, 4096)
         self._connection.tick(now)
+        if not ready:
+            self._health.tick(now)
 
     def _handle(self, frame: bytes, attachments: list[bytes]) -> None:
         """One message. The usual REQUEST goes straight to the executor; the rest is looked at closely."""
@@ -170,6 +178,7 @@ class Worker:
         sent_ns = message[3] * 1000
         if not self._same_clock or not 0 < sent_ns <= received_ns:
             sent_ns = received_ns
+        self._board.words[REQUESTS] += (len(message) - REQUEST_HEAD) // REQUEST_ITEM
         try:
             self._executor.run(message, received_ns, sent_ns, attachments)
         except (TypeError, ValueError, WireError) as error:
@@ -232,6 +241,7 @@ class Worker:
             "pid": os.getpid(),
             "name": options.worker_name,
             "supervisor": options.supervisor,
+            "generation": options.generation or None,
         }
         self._send([wire.encode_control(wire.READY, connection.epoch, ready)])
         self._on_ready()
@@ -249,6 +259,8 @@ class Worker:
         """Sends a message of this session; waits while the broker does not take it; drops it if it ends."""
         if self._forked:
             self._end_forked_child()
+        while self._board.words[DOOMED]:
+            signal.pause()
         connection = self._connection
         epoch = connection.epoch
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""One place in a pool: the worker that fills it now, and when the next one starts if it dies."""
+"""One place in a pool: a worker's process from its start to its end, and what the supervisor knows of it."""
 
 import enum
 import random
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from samovar.board import Slot as BoardSlot
 from samovar.launcher import WorkerHandle
 from samovar.obituary import STDERR_LINES
-from samovar.output import LineReader
+from samovar.output import LineReader, Throttle
 
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 10.0
@@ -16,67 +16,89 @@ _SERVED_WELL_S = 10.0
 
 
 class State(enum.Enum):
-    WAITING = enum.auto()  # no process; starts at `start_at`
-    LOADING = enum.auto()  # imports the app
-    LOADED = enum.auto()  # connects to the broker
-    READY = enum.auto()  # has been announced
+    STARTING = "starting"  # forked or started; loads, or runs on_worker_start
+    PARKED = "spare"  # could serve
+    CONNECTING = "connecting"  # loaded, and on its way to the broker
+    READY = "ready"  # has been announced
+    DRAINING = "draining"  # was told to stop; finishes what it has
 
 
 class Backoff:
-    """How long to wait before the next start after a death. `now` is monotonic seconds."""
+    """How long to wait before the next start after deaths. `now` is monotonic seconds."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._deaths = 0  # in a row, without having served well
+        self._deaths = 0  # in a row, without one that had served well
+        self.start_at = 0.0  # not before then
 
-    def delay(self, served_s: float | None) -> float:
-        """Seconds to wait after a worker died that had served so long; None: it was never ready.
+    def died(self, now: float, served_s: float | None) -> None:
+        """A worker died that had served so long; None: it was never ready.
 
-        None at all for the first death of one that was ready. Then from 0.05 s, doubled each time, to
-        10 s; a random part of it, so that several workers do not start together for ever.
+        The next start is at once after the first death of one that was ready. Then from 0.05 s, doubled each
+        time, to 10 s; a random part of it, so that several pools do not start together for ever.
         """
         if served_s is not None and served_s >= _SERVED_WELL_S:
             self._deaths = 0
         self._deaths += 1
         if self._deaths == 1 and served_s is not None:
-            return 0.0
+            return
         longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(self._deaths - 1, 20))
-        return longest * self._rng.uniform(0.5, 1.0)
+        self.start_at = now + longest * self._rng.uniform(0.5, 1.0)
+
+
+@dataclass
+class Ending:
+    """What the supervisor does to a worker that overran: asks, looks where it is, kills."""
+
+    because: str
+    stack_at: float  # when its stack is asked for
+    kill_at: float | None = None  # set when that has been done
 
 
 @dataclass
 class Slot:
-    """State of one place. The supervisor's loop owns it."""
+    """State of one worker. The supervisor's loop owns it."""
 
-    number: int
+    number: int  # its place on the board
     board: BoardSlot
-    backoff: Backoff
-    state: State = State.WAITING
-    start_at: float = 0.0
-    handle: WorkerHandle | None = None
-    ready_at: float | None = None  # None: this process has never been ready
+    handle: WorkerHandle
+    generation: int
+    started_at: float
+    spare: bool = False  # waits, when it could serve, until it is wanted
+    state: State = State.STARTING
+    ready_at: float | None = None
+    replace_because: str | None = None  # it shall go as soon as another one is ready
     killed_because: str | None = None
-    status_text: str = ""  # why the app could not be loaded
-    readers: list[LineReader] = field(default_factory=list)  # stdout, stderr, status
+    failure: dict[str, str] | None = None  # why it could not be loaded: "failed", "traceback"
+    ending: Ending | None = None
+    overdue_at: float | None = None  # when the request that it now runs has run too long
+    memory: dict[str, int] = field(default_factory=dict)  # kB, as last looked at
+    throttle: Throttle = field(default_factory=Throttle)
+    stdout: LineReader = field(init=False)
+    stderr: LineReader = field(init=False)
+    status: LineReader = field(init=False)
+    stack: LineReader = field(init=False)
 
-    def started(self, handle: WorkerHandle) -> None:
-        self.handle = handle
-        self.state = State.LOADING
-        self.ready_at = None
-        self.killed_because = None
-        self.status_text = ""
-        self.readers = [
-            LineReader(handle.stdout),
-            LineReader(handle.stderr, keep=STDERR_LINES),
-            LineReader(handle.status),
-        ]
+    def __post_init__(self) -> None:
+        fds = self.handle.pipes.ours
+        self.stdout = LineReader(fds["stdout"])
+        self.stderr = LineReader(fds["stderr"], keep=STDERR_LINES)
+        self.status = LineReader(fds["status"])
+        self.stack = LineReader(fds["stack"], keep=100)
 
-    def died(self, now: float) -> None:
-        """Its process is gone: closes the pipes and sets when the next one starts."""
-        assert self.handle is not None
-        self.handle.close()
-        self.handle = None
-        self.readers = []
-        self.state = State.WAITING
-        served = None if self.ready_at is None else now - self.ready_at
-        self.start_at = now + self.backoff.delay(served)
+    @property
+    def readers(self) -> tuple[LineReader, ...]:
+        return self.stdout, self.stderr, self.status, self.stack
+
+    @property
+    def pid(self) -> int:
+        """0: the zygote has not said it yet."""
+        return self.handle.pid
+
+    @property
+    def serves(self) -> bool:
+        """Counts as one of the workers that are wanted: it is not leaving, and no spare."""
+        return not self.spare and self.state is not State.DRAINING
+
+    def served_s(self, now: float) -> float | None:
+        return None if self.ready_at is None else now - self.ready_at

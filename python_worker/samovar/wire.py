@@ -24,6 +24,8 @@ POOL = 9
 OBITUARY = 10
 PROBE = 11
 PROTOCOL_ERROR = 12
+COMMAND = 15
+COMMAND_DONE = 16
 
 # Outcomes of a call.
 OK = 0

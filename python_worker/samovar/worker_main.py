@@ -1,7 +1,8 @@
-"""The process of one worker, as its supervisor starts it: python -m samovar.worker_main.
+"""The process of one worker: python -m samovar.worker_main, or forked by a zygote, which enters at serve().
 
 Its configuration comes as JSON in one environment variable, which the app never sees. It tells its supervisor
-how far it is through a pipe, one line each: "loaded NAME", "ready", "failed SENTENCE".
+how far it is through a pipe, one line each: "loaded NAME", "parked", "ready", "unhealthy SENTENCE",
+"failed SENTENCE".
 """
 
 import dataclasses
@@ -14,18 +15,25 @@ import os
 import signal
 import sys
 import traceback
+from typing import Any
 
 from samovar.app import AppError, load_service
 from samovar.board import Slot
+from samovar.hooks import HookFailed
 from samovar.host import die_with_parent, keep_freed_memory
+from samovar.service import Service
 
 VARIABLE = "SAMOVAR_WORKER"
 EXIT_NOT_LOADED = 3
+# On this signal a worker writes where all its threads are, also from C code that holds the GIL.
+STACK_SIGNAL = signal.SIGRTMIN + 9
+
+log = logging.getLogger("samovar")
 
 
 @dataclasses.dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker must know. Descriptors are inherited under the same numbers."""
+    """What a worker must know. Descriptors are inherited under the same numbers, or come with the order to fork."""
 
     target: str
     endpoint: str
@@ -35,9 +43,14 @@ class WorkerConfig:
     token: str
     hide_tracebacks: bool
     supervisor_pid: int
+    generation: int
+    health_interval: float  # seconds
     board_fd: int
     slot: int
-    status_fd: int
+    parked: bool  # serves only when b"go" comes through the command pipe
+    status_fd: int = -1
+    stack_fd: int = -1
+    command_fd: int = -1
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -61,31 +74,74 @@ def main() -> int:
         return 1
     faulthandler.enable()
     keep_freed_memory()
-    # What a handler prints shall be seen when it happens, also if the worker dies next.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    os.set_inheritable(config.status_fd, False)
+    print_at_once()
+    for fd in (config.status_fd, config.stack_fd, config.command_fd):
+        os.set_inheritable(fd, False)
     board = Slot(config.board_fd, config.slot)
     os.close(config.board_fd)
-    return serve(config, board)
-
-
-def serve(config: WorkerConfig, board: Slot) -> int:
-    """Imports the app, then serves it. Separate from main() for workers that are forked, not started."""
     try:
-        service, name = load_service(config.target, config.service_name)
-    except (AppError, ValueError) as error:
-        if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        _tell(config, f"failed {error}")
+        service, name = load(config)
+    except (AppError, HookFailed, ValueError) as error:
+        tell(config, "failed " + json.dumps(failure(error)))
         return EXIT_NOT_LOADED
-    # Only now: a worker's imports of zmq and its context come after everything that the app does.
+    import_the_rest()
+    gc.freeze()  # what the app has loaded lives as long as the process: not to be looked through again
+    return serve(config, board, service, name)
+
+
+def print_at_once() -> None:
+    """What a handler prints shall be seen when it happens, also if the worker dies next."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def with_descriptors(config: WorkerConfig, status: int, stack: int, command: int) -> WorkerConfig:
+    return dataclasses.replace(config, status_fd=status, stack_fd=stack, command_fd=command)
+
+
+def load(config: WorkerConfig) -> tuple[Service, str]:
+    """Imports the app, loads its data and warms it up. Raises AppError, HookFailed, ValueError."""
+    service, name = load_service(config.target, config.service_name)
+    service.state = service.hooks.run("load")
+    service.hooks.run("warm_up")
+    return service, name
+
+
+def import_the_rest() -> None:
+    """Only after everything that the app does: a worker's zmq and its context."""
+    import samovar.runner  # noqa: F401
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """What a supervisor is told of an app that cannot be served; its traceback goes to stderr, too."""
+    text = ""
+    if error.__cause__ is not None:
+        text = "".join(traceback.format_exception(error.__cause__))
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    return {"failed": str(error).replace("\n", " ")[:1000], "traceback": text[-2000:]}
+
+
+def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int:
+    """Serves a loaded app until it is told to stop; returns the exit code."""
     from samovar.runner import Worker, WorkerOptions
 
     logging.getLogger("samovar").addHandler(_log_handler())
     logging.getLogger("samovar").setLevel(logging.INFO)
     logging.getLogger("samovar").propagate = False
+    faulthandler.register(STACK_SIGNAL, file=config.stack_fd, all_threads=True)
     board.begin_worker(os.getpid(), name)
+    try:
+        service.hooks.run("on_worker_start")
+    except HookFailed as error:
+        tell(config, "failed " + json.dumps(failure(error)))
+        return EXIT_NOT_LOADED
+    limits = [getattr(method, "hard_timeout", None) for method in service.methods.values()]
+    if any(limits):
+        tell(config, f"limit {min(limit for limit in limits if limit)}")
+    tell(config, f"loaded {name}")
+    if config.parked and not _wait_for_go(config):
+        return 0
     options = WorkerOptions(
         endpoint=config.endpoint,
         service_name=name,
@@ -93,13 +149,29 @@ def serve(config: WorkerConfig, board: Slot) -> int:
         credit=config.credit,
         supervisor=config.token,
         hide_tracebacks=config.hide_tracebacks,
+        generation=config.generation,
+        health_interval=config.health_interval,
     )
-    worker = Worker(service, options, board, on_ready=lambda: _tell(config, "ready"))
+    worker = Worker(
+        service,
+        options,
+        board,
+        on_ready=lambda: tell(config, "ready"),
+        on_unhealthy=lambda why: tell(config, f"unhealthy {why}"),
+    )
     worker.handle_signals()
-    gc.freeze()  # what the app has loaded lives as long as the process: not to be looked through again
-    _tell(config, f"loaded {name}")
     worker.run()
+    try:
+        service.hooks.run("on_stop")
+    except HookFailed as error:
+        log.error("%s", error)
     return 0
+
+
+def _wait_for_go(config: WorkerConfig) -> bool:
+    """Waits as a spare; False when it is not wanted any more. SIGTERM ends it as it ends any process."""
+    tell(config, "parked")
+    return os.read(config.command_fd, 16) != b""
 
 
 def _log_handler() -> logging.Handler:
@@ -108,7 +180,7 @@ def _log_handler() -> logging.Handler:
     return handler
 
 
-def _tell(config: WorkerConfig, line: str) -> None:
+def tell(config: WorkerConfig, line: str) -> None:
     """One line to the supervisor. It ends this process when it is gone, so errors need no answer."""
     try:
         os.write(
