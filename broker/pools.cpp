@@ -1,6 +1,7 @@
 #include "broker/pools.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <spdlog/spdlog.h>
@@ -9,6 +10,12 @@
 
 #include <algorithm>
 #include <cstring>
+
+extern "C" {
+#include <sys/pidfd.h>  // glibc 2.36 has forgotten to say so itself
+}
+
+#include "broker/adoption.hpp"
 
 namespace samovar::broker {
 namespace {
@@ -20,6 +27,7 @@ constexpr auto kLongestBackOff = 30s;
 constexpr auto kHealthyAfter = 60s;
 constexpr auto kWorthWaiting = 1s;      // requests wait for a supervisor that comes back within this time
 constexpr auto kReasonMayTake = 100ms;  // its own last message, which says more than its exit code
+constexpr auto kLookAgain = 100ms;      // after adopted ones, of whose end no signal tells
 constexpr auto kStopGrace = 35s;        // a little more than samovar-worker's own --stop-grace
 
 // Starts a process in a session of its own (Ctrl-C is for samovard alone), with an ordinary signal mask, and stdin
@@ -64,19 +72,37 @@ Pools::Pools(std::vector<ServiceOptions> services, std::string worker_command, s
 Pools::~Pools() {
   signal_all(SIGKILL);
   for (Pool& pool : pools_) {
-    if (pool.pid > 0) ::waitpid(pool.pid, nullptr, 0);
+    if (pool.pidfd >= 0) {
+      ::close(pool.pidfd);
+    } else if (pool.pid > 0) {
+      ::waitpid(pool.pid, nullptr, 0);
+    }
   }
 }
 
-void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events) {
-  std::vector<std::string> arguments{worker_command_, pool.options.app,
-                                     "--connect",     backend_,
-                                     "--workers",     std::to_string(pool.options.workers),
-                                     "--name",        pool.options.name,
-                                     "--parent-pid",  std::to_string(::getpid())};
+std::vector<std::string> Pools::arguments_of(const Pool& pool) const {
+  std::vector<std::string> arguments{worker_command_, pool.options.app, "--connect",
+                                     backend_,        "--workers",      std::to_string(pool.options.workers),
+                                     "--name",        pool.options.name};
   arguments.insert(arguments.end(), pool.options.arguments.begin(), pool.options.arguments.end());
+  return arguments;
+}
+
+void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events) {
+  std::vector<std::string> arguments = arguments_of(pool);
+  const std::string id = pool_id(arguments, pool.options.directory);
   pool.started = now;
   pool.start_at.reset();
+  if (const auto adopted = adopt(id)) {
+    pool.pid = adopted->pid;
+    pool.pidfd = adopted->pidfd;
+    pool.failure.reset();
+    spdlog::info("service '{}': supervisor of an earlier samovard adopted, pid {}", pool.options.name,
+                 pool.pid);
+    events.push_back({pool.options.name, ""});
+    return;
+  }
+  arguments.insert(arguments.end(), {"--parent-pid", std::to_string(::getpid()), "--pool-id", id});
   pid_t pid = 0;
   if (const int error = spawn(arguments, pool.options.directory, pid)) {
     pool.pid = 0;
@@ -94,18 +120,14 @@ void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& eve
   events.push_back({pool.options.name, ""});
 }
 
-void Pools::ended(Pool& pool, int wait_status, TimePoint now) {
+void Pools::ended(Pool& pool, const std::string& how, bool gave_up, TimePoint now) {
   pool.pid = 0;
   if (stopping()) return;
-  const std::string how = WIFSIGNALED(wait_status)
-                              ? "was ended by signal " + std::to_string(WTERMSIG(wait_status))
-                              : "exited with code " + std::to_string(WEXITSTATUS(wait_status));
   if (now - pool.started >= kHealthyAfter) pool.back_off = kFirstBackOff;
   pool.start_at = now + pool.back_off;
   spdlog::error("service '{}': its supervisor {}; it is started again in {} ms", pool.options.name, how,
                 to_us(pool.back_off) / 1000);
   // One that was killed comes back soon; one that gave up, or is killed again and again, has failed.
-  const bool gave_up = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) != 0;
   if (gave_up || pool.back_off > kWorthWaiting) {
     pool.failure = {now + kReasonMayTake, "its supervisor " + how + "; the log says more"};
   }
@@ -114,13 +136,27 @@ void Pools::ended(Pool& pool, int wait_status, TimePoint now) {
 
 void Pools::reap(TimePoint now) {
   for (Pool& pool : pools_) {
-    int wait_status = 0;
-    if (pool.pid > 0 && ::waitpid(pool.pid, &wait_status, WNOHANG) == pool.pid) ended(pool, wait_status, now);
+    int status = 0;
+    if (pool.pid <= 0 || pool.pidfd >= 0 || ::waitpid(pool.pid, &status, WNOHANG) != pool.pid) continue;
+    const std::string how = WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                                                : "exited with code " + std::to_string(WEXITSTATUS(status));
+    ended(pool, how, WIFEXITED(status) && WEXITSTATUS(status) != 0, now);
+  }
+}
+
+void Pools::look_after_adopted(TimePoint now) {
+  for (Pool& pool : pools_) {
+    pollfd ended_fd{pool.pidfd, POLLIN, 0};
+    if (pool.pidfd < 0 || ::poll(&ended_fd, 1, 0) != 1) continue;
+    ::close(pool.pidfd);
+    pool.pidfd = -1;
+    ended(pool, "has ended", /*gave_up=*/false, now);
   }
 }
 
 std::vector<event::PoolFailed> Pools::tick(TimePoint now) {
   std::vector<event::PoolFailed> events;
+  look_after_adopted(now);
   for (Pool& pool : pools_) {
     if (pool.failure && pool.failure->tell_at <= now) {
       events.push_back({pool.options.name, pool.failure->why});
@@ -140,6 +176,7 @@ std::optional<TimePoint> Pools::next_deadline() const {
   std::optional<TimePoint> next = kill_at_ && !all_gone() ? kill_at_ : std::nullopt;
   for (const Pool& pool : pools_) {
     if (!stopping() && pool.start_at) next = next ? std::min(*next, *pool.start_at) : *pool.start_at;
+    if (pool.pidfd >= 0) next = std::min(next.value_or(TimePoint::max()), Clock::now() + kLookAgain);
     if (pool.failure) next = next ? std::min(*next, pool.failure->tell_at) : pool.failure->tell_at;
   }
   return next;
@@ -157,7 +194,11 @@ bool Pools::all_gone() const {
 
 void Pools::signal_all(int signal) {
   for (const Pool& pool : pools_) {
-    if (pool.pid > 0) ::kill(pool.pid, signal);
+    if (pool.pidfd >= 0) {
+      ::pidfd_send_signal(pool.pidfd, signal, nullptr, 0);
+    } else if (pool.pid > 0) {
+      ::kill(pool.pid, signal);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-// The supervisors that samovard starts by itself, one for each [[service]] block. It restarts them with back-off and
-// stops them at the end. Used by the server's thread only.
+// The supervisors that samovard starts by itself, one for each [[service]] block, or takes over from a samovard that has
+// died (adoption.hpp). It restarts them with back-off and stops them at the end. Used by the server's thread only.
 #pragma once
 
 #include <sys/types.h>
@@ -41,6 +41,7 @@ class Pools {
   struct Pool {
     ServiceOptions options;
     pid_t pid = 0;
+    int pidfd = -1;  // of an adopted one, which is no child of this process
     TimePoint started{};
     std::optional<TimePoint> start_at;
     Duration back_off{};
@@ -48,7 +49,9 @@ class Pools {
   };
 
   void start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& events);
-  void ended(Pool& pool, int wait_status, TimePoint now);
+  std::vector<std::string> arguments_of(const Pool& pool) const;
+  void ended(Pool& pool, const std::string& how, bool gave_up, TimePoint now);
+  void look_after_adopted(TimePoint now);
   void signal_all(int signal);
 
   const std::string worker_command_;

@@ -39,6 +39,15 @@ def keep_freed_memory() -> None:
         _libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
+def children() -> set[int]:
+    """The pids of this process's children, zombies included."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            return {int(pid) for pid in file.read().split()}
+    except OSError:
+        return set()
+
+
 def clock_name() -> str:
     """Names CLOCK_MONOTONIC of this boot (PROTOCOL.md 5.1); "" when the host does not say."""
     try:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from samovar import host
 from samovar.board import Board
 from samovar.generations import Generation, Generations, Phase
 from samovar.host import out_of_memory_kills
@@ -88,6 +89,7 @@ class Staff:
         self._oom_kills = out_of_memory_kills()
         # Reaped before the zygote had said which slot they were: wait statuses by pid.
         self._early_deaths: dict[int, int] = {}
+        self._sweep = False  # somebody has died who may have left processes behind
 
     def _worker_config(self, token: str) -> WorkerConfig:
         options = self._options
@@ -400,9 +402,9 @@ class Staff:
                 # Not reaped yet: while it is a zombie nobody else gets its number, so its group is its own.
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
-                return
+                break
             if ended is None:
-                return
+                break
             pid = ended.si_pid
             if pid in by_pid:
                 _kill_group(pid)
@@ -415,6 +417,19 @@ class Staff:
                 self._early_deaths[pid] = status
             else:
                 self._early_deaths.clear()
+            self._sweep = True
+        self._kill_strays()
+
+    def _kill_strays(self) -> None:
+        """Ends what dead workers have left behind outside their process groups: it is ours now."""
+        if not self._sweep or any(not slot.pid for slot in self._alive()):
+            return  # a child that nobody knows may be a worker that has just been forked
+        known = {slot.pid for slot in self._alive()}
+        known |= {zygote.pid for _, zygote in self._generations.zygotes()}
+        strays = host.children() - known
+        for pid in strays:
+            os.kill(pid, signal.SIGKILL)
+        self._sweep = bool(strays)  # as these die, more may become ours
 
     def _bury(self, slot: Slot, wait_status: int) -> None:
         """A worker is dead and reaped: tells the broker, then decides what follows."""
@@ -492,7 +507,7 @@ class Staff:
             self._generations.retire(generation)
 
     def all_gone(self) -> bool:
-        return not self.pool.slots and not self._generations.zygotes()
+        return not self.pool.slots and not self._generations.zygotes() and not self._sweep
 
     def kill_all(self, because: str) -> None:
         for slot in self._alive():
