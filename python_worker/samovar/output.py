@@ -3,7 +3,10 @@
 import logging
 import os
 import select
+import time
 from collections import deque
+
+from samovar.printing import split_mark
 
 # One write of at most this many bytes to a pipe that poll() calls writable does not block.
 MAX_LINE = 4096
@@ -14,7 +17,7 @@ _READ_BYTES = 65536
 class LineReader:
     """Lines of a non-blocking descriptor, without their ends. Long ones are cut into several.
 
-    `last` holds the last `keep` of them. `open` is false once nothing more can come.
+    `last` holds the last `keep` of them, without marks (printing.py). `open` is false once nothing more can come.
     """
 
     def __init__(self, fd: int, keep: int = 0) -> None:
@@ -37,7 +40,8 @@ class LineReader:
             complete, rest = [*complete, rest], b""
         self._rest = rest
         lines = [part for line in complete for part in _cut(line.removesuffix(b"\r"))]
-        self.last.extend(lines)
+        if self.last.maxlen:
+            self.last.extend(split_mark(line)[1] for line in lines[-self.last.maxlen :])
         return lines
 
     def finish(self) -> list[bytes]:
@@ -53,7 +57,7 @@ class LineReader:
     def _flush(self) -> list[bytes]:
         lines = _cut(self._rest) if self._rest else []
         self._rest = b""
-        self.last.extend(lines)
+        self.last.extend(split_mark(line)[1] for line in lines)
         return lines
 
 
@@ -129,3 +133,30 @@ class Sink(logging.Handler):
             os.write(self._fd, line[: MAX_LINE - 1] + b"\n")
         except OSError:
             pass  # closed by whoever read it: there is nowhere to say so
+
+
+class Voices:
+    """Shows lines of workers and zygotes, with who wrote them and, where that is known, for which request."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def show(
+        self,
+        who: str,
+        lines: list[bytes],
+        throttle: Throttle | None = None,
+        running: int | None = None,
+    ) -> None:
+        """`running`: the request that may have written what has no mark."""
+        if throttle is not None:
+            lines = throttle.allow(lines, time.monotonic())
+        for line in lines:
+            request, text = split_mark(line)
+            if request is not None:
+                tag = f"[{who} request {request}] "
+            elif running is not None:
+                tag = f"[{who} request {running}?] "
+            else:
+                tag = f"[{who}] "
+            self._sink.write_line(tag.encode() + text)

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from samovar import host
-from samovar.board import Board
+from samovar.board import LAST_STARTED, STARTED_NS, Board
 from samovar.generations import Generation, Generations, Phase
 from samovar.host import out_of_memory_kills
 from samovar.obituary import Death, encode_obituary
-from samovar.output import LineReader, Sink, Throttle
+from samovar.output import LineReader, Sink, Voices
 from samovar.overdue import Overdue
 from samovar.pool import Pool, describe_worker
 from samovar.recycling import Recycling
-from samovar.reload import Reload
+from samovar.reaper import Reaper, kill_group
+from samovar.reload import Reloads
 from samovar.slot import Backoff, Slot, State
 from samovar.worker_main import WorkerConfig
 
@@ -58,7 +58,7 @@ class StaffOptions:
 
 
 class Staff:
-    """`answers` collects COMMAND_DONEs for the supervisor to send; `exit_code` is what it shall end with."""
+    """`exit_code` is what the supervisor shall end with."""
 
     def __init__(
         self,
@@ -68,10 +68,9 @@ class Staff:
         send_obituary: Callable[[Encode], None],
     ) -> None:
         self.pool = Pool(options.service_name, options.workers, options.spares)
-        self.answers: list[dict[str, Any]] = []
         self.exit_code = 0
         self._options = options
-        self._output = output
+        self._voices = Voices(output)
         self._send_obituary = send_obituary
         self._board = Board()
         self._generations = Generations(
@@ -82,14 +81,11 @@ class Staff:
             options.max_requests, options.max_memory_kb, options.report_memory
         )
         self._backoff = Backoff(random.Random())
-        self._load_backoff = Backoff(random.Random())
-        self._reload: Reload | None = None
-        self._last_reload: dict[str, Any] | None = None
+        self.reloads = Reloads(self.pool, self._generations, self._name)
         self._announced = False
         self._oom_kills = out_of_memory_kills()
-        # Reaped before the zygote had said which slot they were: wait statuses by pid.
-        self._early_deaths: dict[int, int] = {}
-        self._sweep = False  # somebody has died who may have left processes behind
+        self._reaper = Reaper()
+        self._clean = True  # no process is left of dead workers
 
     def _worker_config(self, token: str) -> WorkerConfig:
         options = self._options
@@ -122,7 +118,7 @@ class Staff:
             self._kill(slot, slot.ending.because)
         self._recycling.step(self._alive(), now)
         for slot in self._alive():
-            self._show(self._tag(slot), slot.throttle.note(now), None)
+            self._voices.show(self._tag(slot), slot.throttle.note(now))
         if self.pool.stopping:
             return
         steps = self.pool.next_steps()
@@ -130,18 +126,19 @@ class Staff:
             self._activate(slot)
         for slot in steps.drain:
             self._drain(slot)
-        if now >= self._backoff.start_at and now >= self._load_backoff.start_at:
+        if now >= self._backoff.start_at:
             self._start(steps.start, False, now)
             self._start(steps.start_parked, True, now)
-        self._finish_reload()
+        self.reloads.finish(now)
 
     def seconds_to_wait(self, now: float) -> float | None:
         """How long the loop may sleep before the next tick()."""
         times = [self._overdue.seconds_to_wait(self._alive(), now)]
         times.append(self._recycling.seconds_to_wait(now))
-        for backoff in (self._backoff, self._load_backoff):
-            if backoff.start_at > now and not self.pool.stopping:
-                times.append(backoff.start_at - now)
+        if not self.pool.stopping:
+            times.append(self.reloads.seconds_to_wait(now))
+            if self._backoff.start_at > now:
+                times.append(self._backoff.start_at - now)
         times += [slot.throttle.seconds_to_wait(now) for slot in self._alive()]
         known = [each for each in times if each is not None]
         return min(known) if known else None
@@ -215,43 +212,6 @@ class Staff:
 
     # --- generations -----------------------------------------------------------------------------------
 
-    def reload(self, because: str, command: int | None) -> None:
-        """Loads code and data anew; the COMMAND is answered when that has replaced the workers, or failed."""
-        if self.pool.stopping:
-            if command is not None:
-                self.answers.append({"id": command, "ok": False, "message": "the pool is stopping"})
-            return
-        if self._reload is not None:
-            # What is being loaded may have been read before the last change: that one is given up.
-            overtaken = self._reload
-            self._abandon(overtaken)
-            self._reload = None
-        else:
-            overtaken = None
-        try:
-            generation = self._generations.begin()
-        except OSError as error:
-            log.error("cannot load %s again: %s", self._name(), error)
-            if command is not None:
-                self.answers.append(
-                    {"id": command, "ok": False, "message": f"cannot load: {error}"}
-                )
-            return
-        log.info("%s: loading generation %d (%s)", self._name(), generation.number, because)
-        before = overtaken.before if overtaken else self.pool.generation
-        self._reload = Reload(generation.number, because, before)
-        self._reload.commands += overtaken.commands if overtaken else []
-        if command is not None:
-            self._reload.commands.append(command)
-        if generation.launcher is not None:
-            self.pool.generation = generation.number
-
-    def _abandon(self, reload: Reload) -> None:
-        generation = self._generations.get(reload.generation)
-        self.pool.generation = reload.before
-        if generation is not None:
-            self._generations.retire(generation)
-
     def _read_zygote(self, generation: Generation) -> None:
         said = self._generations.receive(generation)
         for number in self._generations.forked:
@@ -263,7 +223,6 @@ class Staff:
             return  # it ends now: what it has printed comes first
         if "loaded" in said:
             self.pool.loaded(said["loaded"])
-        self._load_backoff = Backoff(random.Random())
         self.pool.generation = generation.number
 
     def _forked(self, number: int) -> None:
@@ -275,39 +234,12 @@ class Staff:
             del self.pool.slots[number]
             slot.handle.pipes.close()
             self._backoff.start_at = time.monotonic() + _RETRY_S
-        elif slot.pid in self._early_deaths:
-            self._bury(slot, self._early_deaths.pop(slot.pid))
-
-    def _finish_reload(self) -> None:
-        reload = self._reload
-        if reload is None or self.pool.generation != reload.generation:
-            return
-        ready = self.pool.ready_workers()
-        if ready < self.pool.wanted or self.pool.of_old_generations():
-            return
-        result = reload.done(ready)
-        log.info("%s: generation %d serves", self._name(), reload.generation)
-        self._end_reload(reload, result)
-        self._generations.retire_before(reload.generation)
-
-    def _end_reload(self, reload: Reload, result: dict[str, Any]) -> None:
-        self._reload = None
-        self._last_reload = result
-        for id_ in reload.commands:
-            answer = {"id": id_, "ok": result["ok"], "result": result}
-            self.answers.append({**answer, "message": result.get("message")})
 
     def _load_failed(self, number: int, failure: dict[str, str]) -> None:
         """A generation cannot be loaded: by its zygote, or by the first worker of it."""
-        why = failure["failed"]
-        reload = self._reload
-        if reload is not None and reload.generation == number:
-            log.error("%s: generation %d is given up: %s", self._name(), number, why)
-            self._abandon(reload)
-            self._end_reload(reload, reload.failed(failure))
-            if reload.because == _ZYGOTE_DIED:
-                self._load_backoff.died(time.monotonic(), None)
+        if self.reloads.failed(number, failure):
             return
+        why = failure["failed"]
         self.pool.load_failure = f"{why}\n{failure.get('traceback', '')}".strip()
         if self.pool.ever_loaded:
             log.warning("%s could not load its app: %s", self._name(), why)
@@ -326,17 +258,12 @@ class Staff:
         return f"{self._name()}/worker-{slot.number + 1}"
 
     def _read_output(self, slot: Slot, reader: LineReader) -> None:
-        self._show(self._tag(slot), reader.read(), slot.throttle)
+        words = slot.board.words
+        running = words[LAST_STARTED] if words[STARTED_NS] else None
+        self._voices.show(self._tag(slot), reader.read(), slot.throttle, running)
 
     def _show_zygote(self, generation: Generation, reader: LineReader) -> None:
-        self._show(f"{self._name()}/zygote-{generation.number}", reader.read(), None)
-
-    def _show(self, tag: str, lines: list[bytes], throttle: Throttle | None) -> None:
-        prefix = f"[{tag}] ".encode()
-        if throttle is not None:
-            lines = throttle.allow(lines, time.monotonic())
-        for line in lines:
-            self._output.write_line(prefix + line)
+        self._voices.show(f"{self._name()}/zygote-{generation.number}", reader.read())
 
     def _read_status(self, slot: Slot) -> None:
         for line in slot.status.read():
@@ -387,49 +314,30 @@ class Staff:
             "generation": self.pool.generation,
             "spares": self.pool.spares,
             "workers": workers,
-            "last_reload": self._last_reload,
+            "last_reload": self.reloads.last,
         }
         return {**description, "detail": detail}
 
     # --- ends ------------------------------------------------------------------------------------------
 
     def reap(self) -> None:
-        """Buries every child that has ended: workers, zygotes, and strangers whom their parents left behind."""
-        by_pid = {slot.pid: slot for slot in self._alive() if slot.pid}
-        zygotes = {zygote.pid: generation for generation, zygote in self._generations.zygotes()}
-        while True:
-            try:
-                # Not reaped yet: while it is a zombie nobody else gets its number, so its group is its own.
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                break
-            if ended is None:
-                break
-            pid = ended.si_pid
-            if pid in by_pid:
-                _kill_group(pid)
-            _, status = os.waitpid(pid, 0)
-            if pid in by_pid:
-                self._bury(by_pid.pop(pid), status)
-            elif pid in zygotes:
-                self._zygote_died(zygotes.pop(pid), Death.from_wait_status(pid, status))
-            elif any(not slot.pid for slot in self._alive()):
-                self._early_deaths[pid] = status
-            else:
-                self._early_deaths.clear()
-            self._sweep = True
-        self._kill_strays()
+        """Buries every child that has ended."""
+        for pid, status in self._reaper.reap(self._known(), self._is_forking()):
+            slot = next((slot for slot in self._alive() if slot.pid == pid), None)
+            if slot is not None:
+                self._bury(slot, status)
+                continue
+            for generation, zygote in self._generations.zygotes():
+                if zygote.pid == pid:
+                    self._zygote_died(generation, Death.from_wait_status(pid, status))
+        self._clean = self._reaper.end_strays(self._known(), self._is_forking())
 
-    def _kill_strays(self) -> None:
-        """Ends what dead workers have left behind outside their process groups: it is ours now."""
-        if not self._sweep or any(not slot.pid for slot in self._alive()):
-            return  # a child that nobody knows may be a worker that has just been forked
-        known = {slot.pid for slot in self._alive()}
-        known |= {zygote.pid for _, zygote in self._generations.zygotes()}
-        strays = host.children() - known
-        for pid in strays:
-            os.kill(pid, signal.SIGKILL)
-        self._sweep = bool(strays)  # as these die, more may become ours
+    def _known(self) -> set[int]:
+        known = {slot.pid for slot in self._alive() if slot.pid}
+        return known | {zygote.pid for _, zygote in self._generations.zygotes()}
+
+    def _is_forking(self) -> bool:
+        return any(not slot.pid for slot in self._alive())
 
     def _bury(self, slot: Slot, wait_status: int) -> None:
         """A worker is dead and reaped: tells the broker, then decides what follows."""
@@ -450,15 +358,15 @@ class Staff:
                     epoch, death, board, reason, stderr, stack, out_of_memory
                 )
             )
-        self._show(self._tag(slot), slot.stdout.finish() + stderr_lines, slot.throttle)
-        self._show(self._tag(slot), slot.throttle.note(math.inf), None)
+        self._voices.show(self._tag(slot), slot.stdout.finish() + stderr_lines, slot.throttle)
+        self._voices.show(self._tag(slot), slot.throttle.note(math.inf))
         slot.handle.pipes.close()
         del self.pool.slots[slot.number]
         if self.pool.stopping:
             return
         if slot.ready_at is None and slot.state is not State.DRAINING and not slot.killed_because:
             self._backoff.died(now, None)
-            first = not self.pool.ever_loaded or slot.generation == self._loading_generation()
+            first = not self.pool.ever_loaded or slot.generation == self.reloads.loading
             if slot.failure is not None or first:
                 self._load_failed(slot.generation, slot.failure or {"failed": reason})
                 return
@@ -470,14 +378,11 @@ class Staff:
                 self._backoff.died(now, slot.served_s(now))
             self.pool.restarts += 1
 
-    def _loading_generation(self) -> int:
-        return self._reload.generation if self._reload is not None else 0
-
     def _zygote_died(self, generation: Generation, death: Death) -> None:
         zygote = generation.zygote
         assert zygote is not None
         tag = f"{self._name()}/zygote-{generation.number}"
-        self._show(tag, zygote.stdout.finish() + zygote.stderr.finish(), None)
+        self._voices.show(tag, zygote.stdout.finish() + zygote.stderr.finish())
         retired = generation.phase is Phase.RETIRED
         self._read_zygote(generation)
         self._generations.zygote_died(generation, death)
@@ -490,12 +395,9 @@ class Staff:
         if generation.phase is Phase.FAILED:
             assert generation.failure is not None
             self._load_failed(generation.number, generation.failure)
-        elif self._reload is None:
-            log.warning(
-                "%s: loading the app again",
-                death.sentence(f"zygote of {self._name()}", None, False),
-            )
-            self.reload(_ZYGOTE_DIED, None)
+        else:
+            sentence = death.sentence(f"zygote of {self._name()}", None, False)
+            self.reloads.zygote_died(generation, sentence)
 
     def stop(self) -> None:
         """Workers finish what they have; there are no new ones."""
@@ -507,34 +409,20 @@ class Staff:
             self._generations.retire(generation)
 
     def all_gone(self) -> bool:
-        return not self.pool.slots and not self._generations.zygotes() and not self._sweep
+        return not self.pool.slots and not self._generations.zygotes() and self._clean
 
     def kill_all(self, because: str) -> None:
         for slot in self._alive():
             self._kill(slot, because)
         for generation, zygote in self._generations.zygotes():
             self._generations.retire(generation)
-            _kill_group(zygote.pid)
+            kill_group(zygote.pid)
 
     def _kill(self, slot: Slot, because: str) -> None:
         if slot.killed_because is None:
             slot.killed_because = because
         if slot.pid:  # unreaped, so the number is still its own
-            _kill_group(slot.pid)
+            kill_group(slot.pid)
 
     def close(self) -> None:
         self._board.close()
-
-
-_ZYGOTE_DIED = "its zygote died"
-
-
-def _kill_group(pid: int) -> None:
-    """Kills a process and the children that it has left in its process group."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        try:
-            os.kill(pid, signal.SIGKILL)  # before its setsid(), or with no group left
-        except ProcessLookupError:
-            pass

@@ -142,7 +142,7 @@ class Supervisor:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._stop(signal.Signals(number).name)
             elif number == signal.SIGHUP:
-                self._staff.reload("SIGHUP", None)
+                self._staff.reloads.begin("SIGHUP", None)
 
     def _stop(self, why: str) -> None:
         """The first time workers finish what they have; the second time they are killed."""
@@ -182,17 +182,19 @@ class Supervisor:
             raise WireError("a COMMAND without id and command")
         assert type(id_) is int
         if command == "reload":
-            self._staff.reload("samovar reload", id_)
+            self._staff.reloads.begin("samovar reload", id_)
         elif command == "scale":
-            self._staff.answers.append(self._staff.scale(id_, args))
+            self._staff.reloads.answers.append(self._staff.scale(id_, args))
         else:
-            self._staff.answers.append({"id": id_, "ok": False, "message": f"unknown: {command!r}"})
+            self._staff.reloads.answers.append(
+                {"id": id_, "ok": False, "message": f"unknown: {command!r}"}
+            )
 
     def _tell_broker(self) -> None:
         """Sends POOL when something in it has changed, or the broker does not know it yet; answers commands."""
         epoch = self._connection.epoch
-        self._unsent += [(epoch, answer) for answer in self._staff.answers]
-        self._staff.answers.clear()
+        self._unsent += [(epoch, answer) for answer in self._staff.reloads.answers]
+        self._staff.reloads.answers.clear()
         self._retry = False
         # Of an earlier session: nobody waits for it any more.
         self._unsent = [(session, answer) for session, answer in self._unsent if session == epoch]

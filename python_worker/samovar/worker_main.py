@@ -21,6 +21,7 @@ from samovar.app import AppError, load_service
 from samovar.board import Slot
 from samovar.hooks import HookFailed
 from samovar.host import die_with_parent, keep_freed_memory
+from samovar.printing import mark_what_is_printed
 from samovar.service import Service
 
 VARIABLE = "SAMOVAR_WORKER"
@@ -126,11 +127,12 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
     """Serves a loaded app until it is told to stop; returns the exit code."""
     from samovar.runner import Worker, WorkerOptions
 
+    faulthandler.register(STACK_SIGNAL, file=config.stack_fd, all_threads=True)
+    board.begin_worker(os.getpid(), name)
+    mark_what_is_printed(board)
     logging.getLogger("samovar").addHandler(_log_handler())
     logging.getLogger("samovar").setLevel(logging.INFO)
     logging.getLogger("samovar").propagate = False
-    faulthandler.register(STACK_SIGNAL, file=config.stack_fd, all_threads=True)
-    board.begin_worker(os.getpid(), name)
     try:
         service.hooks.run("on_worker_start")
     except HookFailed as error:

@@ -67,7 +67,15 @@ def test_what_a_handler_prints_changes_nothing(pool: Program, client: Client) ->
         assert client.ok("kitchen.noisy") == "quiet"
     assert client.ok("kitchen.echo", "still here") == "still here"
     for said in ("from print", "from stderr", "from descriptor 1", "from C", "from warnings"):
-        pool.wait_for_line(rf"^\[kitchen/worker-1\] .*{said}")
+        pool.wait_for_line(rf"^\[kitchen/worker-1(?: request \d+\??)?\] .*{said}")
+
+
+def test_what_python_prints_is_marked_with_its_request(pool: Program, client: Client) -> None:
+    client.ok("kitchen.noisy")
+    first = int(pool.wait_for_line(r"worker-1 request (\d+)\] from print")[1])
+    client.ok("kitchen.noisy")
+    pool.wait_for_line(rf"worker-1 request {first + 1}\] from print")
+    pool.wait_for_line(rf"worker-1 request {first + 1}\] from stderr")
 
 
 def test_a_result_that_cannot_be_encoded_is_an_app_error_that_names_the_type(
