@@ -61,7 +61,7 @@ def main() -> int:
     except (AppError, HookFailed, ValueError) as error:
         _say(channel, worker_main.failure(error))
         return worker_main.EXIT_NOT_LOADED
-    threads = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
+    threads = _python_threads()
     if threads:
         _say(channel, {"threads": threads})
         return EXIT_THREADS
@@ -74,6 +74,13 @@ def main() -> int:
     if order is None:
         return 0
     return _be_worker(*order, service, name)
+
+
+def _python_threads() -> list[str]:
+    """The names of all but this one."""
+    names = {each.ident: each.name for each in threading.enumerate()}
+    others = sys._current_frames().keys() - {threading.get_ident()}
+    return [names.get(ident, f"thread {ident}") for ident in others]
 
 
 def _say(channel: socket.socket, message: dict[str, Any]) -> None:

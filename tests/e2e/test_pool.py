@@ -108,6 +108,15 @@ def test_an_app_that_starts_threads_is_loaded_by_each_worker_loudly(brewery: Bre
     assert brewery.client.ok("brewery.leaves") == "black"
 
 
+def test_threads_of_libraries_are_warned_of(brewery: Brewery) -> None:
+    brewery.say(at_import="native thread")
+    pool = brewery.start(2)
+    assert "1 threads" in pool.lines("--allow-native-threads")[0]
+    assert brewery.count("load") == 1
+    quiet = brewery.start(1, "--allow-native-threads")
+    assert not quiet.lines("--allow-native-threads")
+
+
 @pytest.mark.parametrize("options", [(), ("--no-preload",)], ids=["zygote", "no-preload"])
 def test_a_module_that_crashes_the_interpreter_at_import_is_named(
     brewery: Brewery, options: tuple[str, ...]

@@ -1,5 +1,6 @@
 """A service with every hook. What it does, beside serving, depends on the files in $BREWERY, its directory."""
 
+import ctypes
 import os
 import threading
 from pathlib import Path
@@ -21,6 +22,9 @@ if setting("at_import") == "abort":
     os.abort()
 if setting("at_import") == "thread":
     threading.Thread(target=threading.Event().wait, name="brewer", daemon=True).start()
+if setting("at_import") == "native thread":
+    libc = ctypes.CDLL(None)
+    libc.pthread_create(ctypes.byref(ctypes.c_ulong()), None, libc.pause, None)
 
 
 @service.load
