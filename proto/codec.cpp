@@ -38,6 +38,7 @@ Malformed open(Cursor& cursor, std::uint32_t& rest) {
 struct Extensions {
   std::uint32_t attachments = 0;
   Priority priority = Priority::normal;
+  bool has_priority = false;
 };
 
 // Reads ext behind the cursor. `wrong` is set where it spoils its item alone. Attachments must add up, so a
@@ -69,9 +70,11 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
       known.attachments = static_cast<std::uint32_t>(number);
     } else if (key == "priority") {
       known.priority = Priority::normal;
+      known.has_priority = false;
       if (at_value.read_nil()) continue;
       if (at_value.read_uint(number) && number < kPriorities) {
         known.priority = static_cast<Priority>(number);
+        known.has_priority = true;
       } else {
         wrong = "ext.priority is not 0, 1 or 2";
       }
@@ -141,6 +144,7 @@ Malformed decode_requests(std::string_view frame, std::size_t attachments, std::
     item.body = {args.data(), args.size() + kwargs.size()};
     item.attachments = known.attachments;
     item.priority = known.priority;
+    item.has_priority = known.has_priority;
     claimed += item.attachments;
   }
   if (!cursor.at_end()) return "bytes follow the message's array";

@@ -1,8 +1,8 @@
 #include "proto/control.hpp"
 
 #include <array>
-#include <msgpack.hpp>
 
+#include "proto/control_map.hpp"
 #include "proto/cursor.hpp"
 #include "proto/limits.hpp"
 
@@ -13,162 +13,6 @@ constexpr std::array kRoles{std::string_view{"client"}, std::string_view{"worker
                             std::string_view{"supervisor"}};
 constexpr std::array kPoolStates{std::string_view{"loading"}, std::string_view{"serving"},
                                  std::string_view{"failed"}, std::string_view{"stopping"}};
-
-template <typename Enum, std::size_t N>
-bool from_word(const std::array<std::string_view, N>& words, std::string_view word, Enum& out) {
-  for (std::size_t i = 0; i < N; ++i) {
-    if (words[i] == word) {
-      out = static_cast<Enum>(i);
-      return true;
-    }
-  }
-  return false;
-}
-
-// Reads a map key by key: field(name, target) in any order, then one verdict.
-class MapReader {
- public:
-  explicit MapReader(std::string_view map) {
-    // Structure and depth have been checked by Cursor; this decodes into the zone.
-    try {
-      handle_ = msgpack::unpack(map.data(), map.size());
-    } catch (const std::exception&) {
-      why_ = "a control map cannot be decoded";
-      return;
-    }
-    if (handle_->type != msgpack::type::MAP) why_ = "a control message does not hold a map";
-  }
-
-  template <typename T>
-  MapReader& field(std::string_view key, T& target) {
-    if (const auto* value = find(key)) take(*value, target);
-    return *this;
-  }
-
-  template <typename T>
-  MapReader& required(std::string_view key, T& target) {
-    if (const auto* value = find(key)) {
-      take(*value, target);
-    } else if (!why_) {
-      why_ = "a required key is missing from a control message";
-    }
-    return *this;
-  }
-
-  template <typename Enum, std::size_t N>
-  MapReader& word(std::string_view key, const std::array<std::string_view, N>& words, Enum& target) {
-    std::string text;
-    required(key, text);
-    if (!why_ && !from_word(words, text, target))
-      why_ = "a word of a control message is not one that is known";
-    return *this;
-  }
-
-  // The value of a key: the last one, as in every decoder that builds a dictionary. A nil counts as absent.
-  const msgpack::object* find(std::string_view key) const {
-    if (why_) return nullptr;
-    const auto& map = handle_->via.map;
-    for (std::uint32_t i = map.size; i-- > 0;) {
-      const auto& k = map.ptr[i].key;
-      if (k.type == msgpack::type::STR && std::string_view(k.via.str.ptr, k.via.str.size) == key) {
-        return map.ptr[i].val.is_nil() ? nullptr : &map.ptr[i].val;
-      }
-    }
-    return nullptr;
-  }
-
-  Malformed verdict() const { return why_; }
-
- private:
-  void wrong_type() { why_ = "a value of a control message has the wrong type"; }
-
-  void take(const msgpack::object& value, std::string& target) {
-    if (value.type != msgpack::type::STR) return wrong_type();
-    target.assign(value.via.str.ptr, value.via.str.size);
-  }
-  void take(const msgpack::object& value, std::uint64_t& target) {
-    if (value.type != msgpack::type::POSITIVE_INTEGER || value.via.u64 > limits::kMaxPrefixInteger) {
-      return wrong_type();
-    }
-    target = value.via.u64;
-  }
-  void take(const msgpack::object& value, bool& target) {
-    if (value.type != msgpack::type::BOOLEAN) return wrong_type();
-    target = value.via.boolean;
-  }
-  void take(const msgpack::object& value, std::optional<std::uint64_t>& target) {
-    take(value, target.emplace());
-  }
-  void take(const msgpack::object& value, std::vector<std::uint64_t>& target) {
-    if (value.type != msgpack::type::ARRAY) return wrong_type();
-    for (std::uint32_t i = 0; i < value.via.array.size; ++i)
-      take(value.via.array.ptr[i], target.emplace_back());
-  }
-  void take(const msgpack::object& value, std::map<std::string, MethodInfo, std::less<>>& target) {
-    if (value.type != msgpack::type::MAP) return wrong_type();
-    for (std::uint32_t i = 0; i < value.via.map.size; ++i) {
-      const auto& entry = value.via.map.ptr[i];
-      std::string name;
-      MethodInfo method;
-      take(entry.key, name);
-      if (entry.val.type != msgpack::type::MAP) return wrong_type();
-      for (std::uint32_t j = 0; j < entry.val.via.map.size; ++j) {
-        const auto& option = entry.val.via.map.ptr[j];
-        std::string key;
-        take(option.key, key);
-        if (key == "idempotent" && !option.val.is_nil()) take(option.val, method.idempotent);
-      }
-      target.emplace(std::move(name), method);
-    }
-  }
-
-  msgpack::object_handle handle_;
-  Malformed why_ = nullptr;
-};
-
-// Writes a map of those keys that have a value: each value is encoded at once, the count comes first at the end.
-class MapWriter {
- public:
-  MapWriter& field(std::string_view key, std::string_view text) {
-    if (text.empty()) return *this;
-    return open(key), append_str(entries_, text), *this;
-  }
-  MapWriter& field(std::string_view key, std::uint64_t number) {
-    return open(key), append_uint(entries_, number), *this;
-  }
-  MapWriter& field(std::string_view key, const std::optional<std::uint64_t>& number) {
-    return number ? field(key, *number) : *this;
-  }
-  MapWriter& flag(std::string_view key, bool value) {
-    return open(key), entries_.push_back(value ? '\xc3' : '\xc2'), *this;
-  }
-  MapWriter& raw(std::string_view key, std::string_view msgpack) {
-    return open(key), entries_.append(msgpack), *this;
-  }
-
-  std::string map() const {
-    std::string out;
-    append_map(out, count_);
-    return out + entries_;
-  }
-
-  std::string message(Kind kind, std::uint64_t epoch) const {
-    std::string out{'\x94'};
-    append_uint(out, kVersion);
-    append_uint(out, static_cast<std::uint64_t>(kind));
-    append_uint(out, epoch);
-    return out + map();
-  }
-
- private:
-  void open(std::string_view key) {
-    append_str(entries_, key);
-    ++count_;
-  }
-
-  std::string entries_;
-  std::uint32_t count_ = 0;
-};
 
 // Cut between two characters: a str that is not UTF-8 cannot be decoded by every peer.
 std::string_view clipped(std::string_view text) {
@@ -228,11 +72,14 @@ Malformed decode(std::string_view frame, BrokerHello& out) {
 Malformed decode(std::string_view frame, Ready& out) {
   std::string_view map;
   std::uint64_t credit = 0;
+  std::uint64_t concurrency = 1;
   if (auto why = decode_control(frame, map)) return why;
   if (auto why = MapReader(map)
                      .required("service", out.service)
                      .required("methods", out.methods)
                      .required("credit", credit)
+                     .field("concurrency", concurrency)
+                     .field("generation", out.generation)
                      .field("pid", out.pid)
                      .field("name", out.name)
                      .field("supervisor", out.supervisor)
@@ -247,7 +94,9 @@ Malformed decode(std::string_view frame, Ready& out) {
     if (!is_name(name) || name.find('.') != std::string::npos) return "a method's name is not a name";
   }
   if (credit < 1 || credit > limits::kMaxCredit) return "credit is not between 1 and 256";
+  if (concurrency < 1 || concurrency > limits::kMaxCredit) return "concurrency is not between 1 and 256";
   out.credit = static_cast<std::uint32_t>(credit);
+  out.concurrency = static_cast<std::uint32_t>(concurrency);
   return nullptr;
 }
 
@@ -261,8 +110,13 @@ Malformed decode(std::string_view frame, Pool& out) {
                      .field("alive", out.alive)
                      .field("restarts", out.restarts)
                      .field("reason", out.reason)
+                     .raw("detail", std::nullopt, out.detail)
                      .verdict()) {
     return why;
+  }
+  std::string_view whole;
+  if (!out.detail.empty() && !Cursor(out.detail).skip(limits::kMaxDetailDepth, whole)) {
+    return "detail is nested more than 32 levels deep";
   }
   return is_name(out.service)
              ? nullptr
@@ -281,7 +135,36 @@ Malformed decode(std::string_view frame, Obituary& out) {
       .field("stderr", out.stderr_lines)
       .field("last_started", out.last_started)
       .field("running", out.running)
+      .field("stack", out.stack)
+      .field("out_of_memory", out.out_of_memory)
       .verdict();
+}
+
+Malformed decode(std::string_view frame, Command& out) {
+  std::string_view map;
+  if (auto why = decode_control(frame, map)) return why;
+  return MapReader(map)
+      .required("id", out.id)
+      .required("command", out.command)
+      .raw("args", msgpack::type::ARRAY, out.args)
+      .verdict();
+}
+
+Malformed decode(std::string_view frame, CommandDone& out) {
+  std::string_view map;
+  if (auto why = decode_control(frame, map)) return why;
+  if (auto why = MapReader(map)
+                     .required("id", out.id)
+                     .required("ok", out.ok)
+                     .field("message", out.message)
+                     .raw("result", msgpack::type::MAP, out.result)
+                     .verdict()) {
+    return why;
+  }
+  std::string_view whole;
+  return out.result.empty() || Cursor(out.result).skip(limits::kMaxDetailDepth, whole)
+             ? nullptr
+             : "result is nested more than 32 levels deep";
 }
 
 Malformed decode(std::string_view frame, ProtocolError& out) {
@@ -330,12 +213,22 @@ std::string encode(std::uint64_t epoch, const Ready& in) {
   append_map(methods, static_cast<std::uint32_t>(in.methods.size()));
   for (const auto& [name, method] : in.methods) {
     append_str(methods, name);
-    methods += MapWriter().flag("idempotent", method.idempotent).map();
+    MapWriter options;
+    options.flag("idempotent", method.idempotent);
+    if (method.pure) options.flag("pure", true);
+    if (method.timeout_us > 0) options.field("timeout_us", method.timeout_us);
+    if (method.hard_timeout_us > 0) options.field("hard_timeout_us", method.hard_timeout_us);
+    if (method.priority != Priority::normal) {
+      options.field("priority", static_cast<std::uint64_t>(method.priority));
+    }
+    methods += options.map();
   }
   return MapWriter()
       .field("service", in.service)
       .raw("methods", methods)
       .field("credit", std::uint64_t{in.credit})
+      .field("concurrency", std::uint64_t{in.concurrency})
+      .field("generation", in.generation)
       .field("pid", in.pid)
       .field("name", in.name)
       .field("supervisor", in.supervisor)
@@ -350,12 +243,13 @@ std::string encode(std::uint64_t epoch, const Pool& in) {
       .field("alive", in.alive)
       .field("restarts", in.restarts)
       .field("reason", clipped(in.reason))
+      .raw("detail", in.detail)
       .message(Kind::pool, epoch);
 }
 
 std::string encode(std::uint64_t epoch, const Obituary& in) {
-  return MapWriter()
-      .field("worker_epoch", in.worker_epoch)
+  MapWriter map;
+  map.field("worker_epoch", in.worker_epoch)
       .field("pid", in.pid)
       .field("signal", in.signal)
       .field("exit_code", in.exit_code)
@@ -363,7 +257,26 @@ std::string encode(std::uint64_t epoch, const Obituary& in) {
       .field("stderr", clipped_to_end(in.stderr_lines))
       .field("last_started", in.last_started)
       .flag("running", in.running)
-      .message(Kind::obituary, epoch);
+      .field("stack", clipped_to_end(in.stack));
+  if (in.out_of_memory) map.flag("out_of_memory", true);
+  return map.message(Kind::obituary, epoch);
+}
+
+std::string encode(std::uint64_t epoch, const Command& in) {
+  return MapWriter()
+      .field("id", in.id)
+      .field("command", in.command)
+      .raw("args", in.args)
+      .message(Kind::command, epoch);
+}
+
+std::string encode(std::uint64_t epoch, const CommandDone& in) {
+  return MapWriter()
+      .field("id", in.id)
+      .flag("ok", in.ok)
+      .field("message", clipped(in.message))
+      .raw("result", in.result)
+      .message(Kind::command_done, epoch);
 }
 
 std::string encode(std::uint64_t epoch, const ProtocolError& in) {
@@ -398,6 +311,7 @@ Malformed decode_error(std::string_view map, ErrorValue& out) {
       .field("signal", out.signal)
       .field("exit_code", out.exit_code)
       .field("stderr", out.stderr_lines)
+      .field("stack", out.stack)
       .verdict();
 }
 
@@ -412,6 +326,7 @@ std::string encode_error(const ErrorValue& in) {
       .field("signal", in.signal)
       .field("exit_code", in.exit_code)
       .field("stderr", clipped_to_end(in.stderr_lines))
+      .field("stack", clipped_to_end(in.stack))
       .map();
 }
 

@@ -39,12 +39,18 @@ struct BrokerHello {
 
 struct MethodInfo {
   bool idempotent = false;
+  bool pure = false;
+  std::uint64_t timeout_us = 0;       // of requests that give none; 0: the broker's default
+  std::uint64_t hard_timeout_us = 0;  // 0: none
+  Priority priority = Priority::normal;
 };
 
 struct Ready {
   std::string service;
   std::map<std::string, MethodInfo, std::less<>> methods;
   std::uint32_t credit = 1;
+  std::uint32_t concurrency = 1;
+  std::uint64_t generation = 0;
   std::uint64_t pid = 0;
   std::string name;
   std::string supervisor;
@@ -60,6 +66,7 @@ struct Pool {
   std::uint64_t alive = 0;
   std::uint64_t restarts = 0;
   std::string reason;
+  std::string detail;  // msgpack, or empty
 };
 
 struct Obituary {
@@ -71,6 +78,21 @@ struct Obituary {
   std::string stderr_lines;
   std::optional<std::uint64_t> last_started;
   bool running = false;
+  std::string stack;
+  bool out_of_memory = false;
+};
+
+struct Command {
+  std::uint64_t id = 0;
+  std::string command;
+  std::string args;  // msgpack of an array, or empty
+};
+
+struct CommandDone {
+  std::uint64_t id = 0;
+  bool ok = false;
+  std::string message;
+  std::string result;  // msgpack of a map, or empty
 };
 
 struct ProtocolError {
@@ -95,6 +117,7 @@ struct ErrorValue {
   std::optional<std::uint64_t> signal;
   std::optional<std::uint64_t> exit_code;
   std::string stderr_lines;
+  std::string stack;
 };
 
 // Each takes a whole message (head included) of its kind.
@@ -103,6 +126,8 @@ Malformed decode(std::string_view frame, BrokerHello& out);
 Malformed decode(std::string_view frame, Ready& out);
 Malformed decode(std::string_view frame, Pool& out);
 Malformed decode(std::string_view frame, Obituary& out);
+Malformed decode(std::string_view frame, Command& out);
+Malformed decode(std::string_view frame, CommandDone& out);
 Malformed decode(std::string_view frame, ProtocolError& out);
 Malformed decode(std::string_view frame, Notice& out);
 
@@ -111,6 +136,8 @@ std::string encode(std::uint64_t epoch, const BrokerHello& in);
 std::string encode(std::uint64_t epoch, const Ready& in);
 std::string encode(std::uint64_t epoch, const Pool& in);
 std::string encode(std::uint64_t epoch, const Obituary& in);
+std::string encode(std::uint64_t epoch, const Command& in);
+std::string encode(std::uint64_t epoch, const CommandDone& in);
 std::string encode(std::uint64_t epoch, const ProtocolError& in);
 std::string encode(Kind kind, std::uint64_t epoch, const Notice& in);
 

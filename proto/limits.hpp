@@ -32,6 +32,10 @@ inline constexpr std::size_t kMaxExtBytes = std::size_t{16} * 1024;
 // HELLO, READY, POOL, OBITUARY...: the largest is READY with kMaxMethods names.
 inline constexpr std::size_t kMaxControlBytes = std::size_t{256} * 1024;
 
+// Nesting of what a supervisor says and the broker shows unread (POOL's detail, the result of a command): within the
+// maps of samovar.status it stays below kMaxDepth.
+inline constexpr int kMaxDetailDepth = 32;
+
 // Methods of one service: each holds an estimate of its run time in the broker.
 inline constexpr std::size_t kMaxMethods = 1024;
 

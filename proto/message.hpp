@@ -24,11 +24,14 @@ enum class Kind : std::uint8_t {
   obituary = 10,
   probe = 11,
   protocol_error = 12,
+  command = 15,
+  command_done = 16,
 };
 
 enum Flags : std::uint32_t {
   kIdempotent = 1u << 0,
   kMetadata = 1u << 1,
+  kReplay = 1u << 3,
 };
 
 enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
@@ -52,6 +55,7 @@ struct RequestItem {
   std::string_view ext;     // msgpack: map or nil
   std::uint32_t attachments = 0;
   Priority priority = Priority::normal;
+  bool has_priority = false;    // ext says so
   const char* wrong = nullptr;  // well-formed but not acceptable: why; id is valid
 
   // args, kwargs and ext are neighbours on the wire, and are handed on as one piece.

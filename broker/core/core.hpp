@@ -126,7 +126,8 @@ class Core {
                       TimePoint now);
   void take_reply(Worker& worker, const proto::ReplyItem& item, const Frames& attachments, TimePoint now);
   void dispatch(Service& service, TimePoint now);
-  bool ready_to_run(Request& request, TimePoint now);
+  void methods_known(Service& service, TimePoint now);
+  void set_defaults(Request& request, TimePoint sent);
   void hand_over(Request& request, Worker& worker, TimePoint now);
   void queue_again(Request& request, TimePoint now);
   // The caller hears; the request stays where it is.

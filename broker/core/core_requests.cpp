@@ -101,6 +101,8 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   request.runs = 0;
   request.flags = item.flags;
   request.idempotent = (item.flags & proto::kIdempotent) != 0 || (method && method->idempotent);
+  request.default_timeout = item.timeout_us == 0;
+  request.default_priority = !item.has_priority;
   request.priority = item.priority;
   request.id = item.id;
   request.client = &client;
@@ -111,8 +113,9 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   request.bytes = bytes;
   request.accepted = now;
   request.queued_since = now;
-  const std::uint64_t timeout_us = item.timeout_us == 0 ? to_us(config_.default_timeout) : item.timeout_us;
-  request.deadline = sent + std::min<Duration>(std::chrono::microseconds(timeout_us), config_.max_timeout);
+  request.deadline =
+      sent + std::min<Duration>(std::chrono::microseconds(item.timeout_us), config_.max_timeout);
+  if (request.default_timeout || request.default_priority) set_defaults(request, sent);
   client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
   service->retries.earn();
@@ -123,6 +126,15 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   } else {
     dispatch(*service, now);
   }
+}
+
+// What the caller left to the method, or where that says nothing to the broker.
+void Core::set_defaults(Request& request, TimePoint sent) {
+  const Method* method = request.method;
+  if (request.default_priority && method) request.priority = method->priority;
+  if (!request.default_timeout) return;
+  const bool own = method && method->timeout > Duration{};
+  request.deadline = sent + std::min(own ? method->timeout : config_.default_timeout, config_.max_timeout);
 }
 
 // A method that some worker has announced.
@@ -314,7 +326,10 @@ void Core::forget(Request& request) {
 
 void Core::dispatch(Service& service, TimePoint now) {
   while (Request* request = service.queue.front()) {
-    if (!ready_to_run(*request, now)) continue;
+    if (request->deadline <= now) {
+      deadline_passed(*request, now);
+      continue;
+    }
     const auto estimate = request->method ? request->method->run_time.us() : std::nullopt;
     Worker* worker = service.ready.pick(estimate);
     if (!worker) return;
@@ -322,22 +337,25 @@ void Core::dispatch(Service& service, TimePoint now) {
   }
 }
 
-// False when the request has ended instead.
-bool Core::ready_to_run(Request& request, TimePoint now) {
-  if (request.deadline <= now) return deadline_passed(request, now), false;
-  Service& service = *request.service;
-  if (request.method || service.methods.empty()) return true;
-  Method* method = find_method(*request.name);
-  if (!method) {
-    proto::MethodName name;
-    proto::split_method(*request.name, name);
-    end_early(request, Status::bad_request, unknown_method(service, name.method), now);
-    return false;
+// The first worker of a service has named its methods: those who waited for it learn what they have called.
+void Core::methods_known(Service& service, TimePoint now) {
+  for (Request* request : service.queue.all()) {
+    Method* method = find_method(*request->name);
+    if (!method) {
+      proto::MethodName name;
+      proto::split_method(*request->name, name);
+      end_early(*request, Status::bad_request, unknown_method(service, name.method), now);
+      continue;
+    }
+    service.queue.remove(*request);
+    const TimePoint sent = request->deadline - std::min(config_.default_timeout, config_.max_timeout);
+    request->name.reset();
+    request->method = method;
+    request->idempotent = request->idempotent || method->idempotent;
+    set_defaults(*request, sent);
+    timers_.set(request->timer, request->deadline);
+    service.queue.push_back(*request);
   }
-  request.name.reset();
-  request.method = method;
-  request.idempotent = request.idempotent || method->idempotent;
-  return true;
 }
 
 void Core::hand_over(Request& request, Worker& worker, TimePoint now) {

@@ -5,6 +5,14 @@
 #include "proto/control.hpp"
 
 namespace samovar::broker {
+namespace {
+
+// A peer's microseconds, as many as fit.
+Duration bounded_us(std::uint64_t us) {
+  return std::chrono::microseconds(std::min<std::uint64_t>(us, to_us(std::chrono::hours(24 * 365))));
+}
+
+}  // namespace
 
 void Core::handle(const event::Ready& event, TimePoint now) {
   Worker* worker = worker_of(event.peer, event.epoch, now);
@@ -18,6 +26,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   Service* service = add_service(ready.service);
   if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes", now);
   service->known = true;
+  const bool first = service->methods.empty();
   for (const auto& [name, info] : ready.methods) {
     if (service->methods.size() >= limits::kMaxMethods && !service->methods.contains(name)) continue;
     Method& method = service->methods[name];
@@ -27,11 +36,18 @@ void Core::handle(const event::Ready& event, TimePoint now) {
       method.service = service;
       methods_.emplace(method.full_name, &method);
     }
-    method.idempotent = info.idempotent;
+    method.idempotent = info.idempotent || info.pure;
+    method.pure = info.pure;
+    method.priority = info.priority;
+    method.timeout = bounded_us(info.timeout_us);
+    method.hard_timeout = bounded_us(info.hard_timeout_us);
   }
+  if (first) methods_known(*service, now);
   worker->state = Worker::State::ready;
   worker->service = service;
   worker->credit = ready.credit;
+  worker->concurrency = ready.concurrency;
+  worker->generation = ready.generation;
   worker->supervisor = ready.supervisor;
   if (ready.pid) worker->pid = ready.pid;
   if (!ready.name.empty()) worker->name = ready.name;
@@ -155,7 +171,8 @@ proto::ErrorValue Core::worker_lost_error(const Worker& worker, const Request& r
   const proto::Obituary& obituary = *worker.obituary;
   error.message += obituary.reason.empty() ? "died" : obituary.reason;
   if (obituary.last_started) {
-    const bool ran = raw(request.dispatch_id) == *obituary.last_started && obituary.running;
+    const bool ran =
+        worker.concurrency > 1 || (raw(request.dispatch_id) == *obituary.last_started && obituary.running);
     error.message += ran ? " while it ran this request" : " before its finished reply had left";
   } else {
     error.message += " while it held this request";

@@ -80,6 +80,8 @@ struct Request {
   std::uint8_t attempt = 1;
   std::uint8_t runs = 0;  // attempts that may have run
   bool idempotent = false;
+  bool default_timeout = false;   // the caller gave none
+  bool default_priority = false;  // likewise
   proto::Priority priority = proto::Priority::normal;
   std::uint32_t flags = 0;
   float charged_us = 0;  // estimated work that its worker was charged with

@@ -17,6 +17,10 @@ struct Method {
   std::string full_name;  // "service.method"
   Service* service = nullptr;
   bool idempotent = false;
+  bool pure = false;
+  proto::Priority priority = proto::Priority::normal;  // of requests that name none
+  Duration timeout{};                                  // of requests that name none; 0: the broker's default
+  Duration hard_timeout{};                             // its supervisor's; shown only
   RunTime run_time;
   std::array<std::uint64_t, kStatusCount> outcomes{};  // by status
 };

@@ -26,9 +26,13 @@ void pack_outcomes(Packer& packer, const std::array<std::uint64_t, kStatusCount>
 }
 
 void pack_method(Packer& packer, const Method& method) {
-  packer.pack_map(4);
+  packer.pack_map(8);
   entry(packer, "name", method.name);
   entry(packer, "idempotent", method.idempotent);
+  entry(packer, "pure", method.pure);
+  entry(packer, "priority", static_cast<int>(method.priority));
+  entry(packer, "timeout_us", to_us(method.timeout));
+  entry(packer, "hard_timeout_us", to_us(method.hard_timeout));
   packer.pack(std::string_view("run_us_estimate"));
   method.run_time.us() ? packer.pack(*method.run_time.us()) : packer.pack_nil();
   packer.pack(std::string_view("outcomes"));
@@ -36,12 +40,14 @@ void pack_method(Packer& packer, const Method& method) {
 }
 
 void pack_worker(Packer& packer, const Worker& worker) {
-  packer.pack_map(5);
+  packer.pack_map(7);
   entry(packer, "name", worker.name);
   entry(packer, "pid", worker.pid);
   entry(packer, "state", to_word(worker.state));
   entry(packer, "in_flight", worker.held.size());
   entry(packer, "credit", worker.credit);
+  entry(packer, "concurrency", worker.concurrency);
+  entry(packer, "generation", worker.generation);
 }
 
 }  // namespace

@@ -33,39 +33,49 @@ std::size_t Roster::shelf_of(Worker& worker) {
   if (held >= worker.credit) worker.filling = false;
   if (held <= refill_mark(worker.credit)) worker.filling = true;
   if (held == 0) return 0;
+  if (held < worker.concurrency && held < worker.credit) {
+    return held < kCounted ? held : kCounted - 5 + static_cast<std::size_t>(std::bit_width(held));
+  }
   if (!worker.filling || worker.held_us >= kMaxHeldUs) return kFull;
-  return 1 + static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(worker.held_us)));
+  return kWaiting + static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(worker.held_us)));
+}
+
+void Roster::put(Worker& worker, std::size_t shelf) {
+  worker.shelf = shelf;
+  shelves_[shelf].push_back(worker);
+  taken_ |= std::uint64_t{1} << shelf;
+}
+
+void Roster::take(Worker& worker) {
+  auto& shelf = shelves_[worker.shelf];
+  shelf.remove(worker);
+  if (shelf.empty()) taken_ &= ~(std::uint64_t{1} << worker.shelf);
 }
 
 void Roster::add(Worker& worker) {
-  worker.shelf = shelf_of(worker);
-  shelves_[worker.shelf].push_back(worker);
+  put(worker, shelf_of(worker));
   ++size_;
 }
 
 void Roster::remove(Worker& worker) {
-  shelves_[worker.shelf].remove(worker);
+  take(worker);
   --size_;
 }
 
 void Roster::update(Worker& worker) {
   const std::size_t shelf = shelf_of(worker);
   if (shelf == worker.shelf) return;
-  shelves_[worker.shelf].remove(worker);
-  worker.shelf = shelf;
-  shelves_[shelf].push_back(worker);
+  take(worker);
+  put(worker, shelf);
 }
 
 Worker* Roster::pick(std::optional<double> estimate_us) const {
-  if (Worker* idle = shelves_[0].front()) return idle;
-  if (!estimate_us) return nullptr;
-  for (std::size_t shelf = 1; shelf < kFull; ++shelf) {
-    Worker* worker = shelves_[shelf].front();
-    if (!worker) continue;
-    // Those on later shelves hold more.
-    return worker->held_us + *estimate_us <= kMaxHeldUs ? worker : nullptr;
-  }
-  return nullptr;
+  const auto shelf = static_cast<std::size_t>(std::countr_zero(taken_));
+  if (shelf < kWaiting) return shelves_[shelf].front();
+  if (shelf >= kFull || !estimate_us) return nullptr;
+  // Those on later shelves hold more.
+  Worker* worker = shelves_[shelf].front();
+  return worker->held_us + *estimate_us <= kMaxHeldUs ? worker : nullptr;
 }
 
 }  // namespace samovar::broker

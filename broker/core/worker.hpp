@@ -27,6 +27,8 @@ struct Worker {
   std::uint64_t pid = 0;
   std::string supervisor;  // token; empty: nobody will send an obituary
   std::uint32_t credit = 1;
+  std::uint32_t concurrency = 1;  // requests that it runs at the same time
+  std::uint64_t generation = 0;   // of the code and data that it has loaded
   Service* service = nullptr;
 
   List<Request, &Request::link> held;  // in order of dispatch
@@ -43,8 +45,10 @@ struct Worker {
 
 std::string_view to_word(Worker::State state);
 
-// The ready workers of one service, sorted by the work they hold: least first, and among equals the one that has
-// been so for longest. Loads are told apart by powers of two of microseconds, so that every step is O(1).
+// The ready workers of one service, sorted by what they hold: least first, and among equals the one that has been so
+// for longest. First come those that run fewer requests than they can at the same time (their concurrency, mostly 1),
+// by the number of requests that they hold, then the others, by the work that they hold. Numbers beyond 15, and work,
+// are told apart by powers of two (of microseconds), so that every step is O(1).
 //
 // A worker that has as many requests as its credit takes nothing until half of them are done, and is then filled up again:
 // what it gets makes one large bundle, where it would get a small one for each that it sent back, for ever. It does not run
@@ -56,17 +60,24 @@ class Roster {
   // To be called after the worker's load has changed.
   void update(Worker& worker);
 
-  // A worker that may take `estimate_us` more (empty: unmeasured, which only an idle one may), or nullptr.
+  // A worker that may take `estimate_us` more, or nullptr. One below its concurrency may take anything, and only such a
+  // one what is unmeasured (empty).
   Worker* pick(std::optional<double> estimate_us) const;
 
   std::size_t size() const { return size_; }
 
  private:
-  static constexpr std::size_t kShelves = 16;
-  static constexpr std::size_t kFull = kShelves - 1;  // takes nothing more
+  static constexpr std::size_t kCounted = 16;  // the first shelves have one number of requests each
+  static constexpr std::size_t kWaiting =
+      kCounted + 4;  // from here on they have no place free, but may take more
+  static constexpr std::size_t kFull = kWaiting + 12;  // takes nothing more
+  static constexpr std::size_t kShelves = kFull + 1;
   static std::size_t shelf_of(Worker& worker);
+  void put(Worker& worker, std::size_t shelf);
+  void take(Worker& worker);
 
   std::array<List<Worker, &Worker::in_roster>, kShelves> shelves_;
+  std::uint64_t taken_ = 0;  // bit by bit: which shelves have somebody
   std::size_t size_ = 0;
 };
 

@@ -92,6 +92,8 @@ KINDS = {
     "obituary": 10,
     "probe": 11,
     "protocol_error": 12,
+    "command": 15,
+    "command_done": 16,
 }
 
 
@@ -464,6 +466,10 @@ def replies():
 
 READY = {"service": "ipgeo", "methods": {"country": {"idempotent": True}, "reload": {}}, "credit": 16, "pid": 4711,
          "name": "ipgeo-1", "supervisor": "t-81d3"}
+ALL_OF_READY = {**READY, "concurrency": 8, "generation": 3,
+                "methods": {"country": {"idempotent": True, "pure": True, "timeout_us": 250_000,
+                                        "hard_timeout_us": 2_000_000, "priority": 0}}}
+POOL_DETAIL = {"generation": 3, "spares": 1, "workers": [{"name": "segment-1", "pid": 4711, "shared_kb": 410_000}]}
 OBITUARY = {"worker_epoch": EPOCH, "pid": 4711, "signal": 9, "reason": "the worker was killed by SIGKILL",
             "stderr": "loading\n", "last_started": 42, "running": True}
 
@@ -480,6 +486,15 @@ def controls():
         control("unknown keys of ready and of its methods are ignored", "ready",
                 {"service": "a", "methods": {"b": {"idempotent": True, "doc": "text", "cost": {"us": 5}}}, "credit": 2,
                  "zygote": True}),
+        control("a worker says all that it may say", "ready", ALL_OF_READY),
+        control("the least and the greatest that methods may say", "ready",
+                {"service": "a", "methods": {"b": {"pure": False, "priority": 2, "timeout_us": MAX_PREFIX, "hard_timeout_us": 0},
+                                             "c": {"priority": 1, "timeout_us": 0}},
+                 "credit": 1, "concurrency": 256, "generation": MAX_PREFIX}),
+        control("what a method says nil of counts as absent", "ready",
+                {"service": "a", "methods": {"b": {"pure": None, "priority": None, "timeout_us": None}}, "credit": 1,
+                 "concurrency": None},
+                seen={"service": "a", "methods": {"b": {}}, "credit": 1}),
         control("register again", "register_again", {"reason": "the broker does not know this connection"}, epoch=0),
         control("register again without a reason", "register_again", {}, epoch=0),
         control("a worker drains", "drain", {}),
@@ -491,7 +506,19 @@ def controls():
         control("a pool has failed", "pool", {"service": "segment", "state": "failed", "restarts": 5,
                                               "reason": "ModuleNotFoundError: No module named 'jieba'"}),
         control("a pool says the least that it may say", "pool", {"service": "s", "state": "loading"}),
+        control("a pool in detail", "pool", {"service": "segment", "state": "serving", "detail": POOL_DETAIL}),
+        control("the detail of a pool may be anything", "pool", {"service": "s", "state": "loading", "detail": [1, b"x", "y"]}),
         control("an obituary", "obituary", OBITUARY),
+        control("an obituary of a worker that its supervisor killed", "obituary",
+                {**OBITUARY, "reason": "it ran past its hard limit", "stack": 'File "ipgeo.py", line 12 in country'}),
+        control("an obituary of a worker that took too much memory", "obituary", {**OBITUARY, "out_of_memory": True}),
+        control("a pool is to reload", "command", {"id": 7, "command": "reload"}),
+        control("a pool is to have eight workers", "command", {"id": 8, "command": "scale", "args": [8]}),
+        control("unknown keys of a command are ignored", "command", {"id": 9, "command": "dance", "args": [], "tempo": 120}),
+        control("a command was carried out", "command_done",
+                {"id": 7, "ok": True, "message": "generation 3 serves", "result": {"generation": 3, "load_ms": 1634}}),
+        control("a command failed", "command_done", {"id": 8, "ok": False, "message": "no such command: dance"}),
+        control("a command is done with the least that may be said", "command_done", {"id": 0, "ok": True}),
         control("an obituary without a board", "obituary", {"worker_epoch": 3, "pid": 12, "exit_code": 1,
                                                             "reason": "the worker exited with code 1"}),
         control("an obituary of a worker that began nothing", "obituary",
@@ -643,10 +670,12 @@ def malformed():
     controls = {"hello": ({**CLIENT_HELLO, "token": "t"}, ("role", "nonce")),
                 "broker_hello": (BROKER_HELLO, ("nonce", "max_body", "max_bundle", "heartbeat_ms", "default_timeout_us",
                                                 "max_timeout_us")),
-                "ready": (READY, ("service", "methods", "credit")),
+                "ready": ({**READY, "concurrency": 8, "generation": 3}, ("service", "methods", "credit")),
                 "pool": ({"service": "s", "state": "serving", "wanted": 4, "alive": 4, "restarts": 0, "reason": "r"},
                          ("service", "state")),
-                "obituary": ({**OBITUARY, "exit_code": 1}, ("worker_epoch",)),
+                "obituary": ({**OBITUARY, "exit_code": 1, "stack": "s", "out_of_memory": True}, ("worker_epoch",)),
+                "command": ({"id": 7, "command": "scale", "args": [8]}, ("id", "command")),
+                "command_done": ({"id": 7, "ok": True, "message": "m", "result": {"generation": 3}}, ("id", "ok")),
                 "protocol_error": ({"message": "m", "got": 2, "speaks": [1]}, ("message",)),
                 "register_again": ({"reason": "r"}, ()), "drain": ({"reason": "r"}, ()), "drained": ({"reason": "r"}, ())}
     for kind, (full, required) in controls.items():
@@ -660,7 +689,7 @@ def malformed():
             out.append(bad(f"{kind} whose {key} is nil", kind, f"{key} is missing",
                            [1, number_of_kind, epoch, {**full, key: None}]))
         for key, value in full.items():
-            wrong = {bool: [1, "true"], int: ["1", -1, 2**53, 1.0, True], str: [1, b"text"], dict: [[], "m"], list: [1, ["1"], [-1]]}
+            wrong = {bool: [1, "true"], int: ["1", -1, 2**53, 1.0, True], str: [1, b"text"], dict: [[], "m"], list: [1, ["1"], [-1]] if key == "speaks" else [1, {"a": 1}, "x"]}
             for other in wrong[type(value)]:
                 out.append(bad(f"{kind} whose {key} is {plain(other)}", kind, f"{key} is of the wrong type",
                                [1, number_of_kind, epoch, {**full, key: other}]))
@@ -676,6 +705,11 @@ def malformed():
         ("ready", "a method that is not a str", {**READY, "methods": Pairs((1, {}))}),
         ("ready", "a method that is not a map", {**READY, "methods": {"a": True}}),
         ("ready", "idempotent that is not a bool", {**READY, "methods": {"a": {"idempotent": 1}}}),
+        *[("ready", f"{key} that is {value}", {**READY, "methods": {"a": {key: value}}})
+          for key, value in (("pure", 1), ("timeout_us", -1), ("timeout_us", 1.5), ("hard_timeout_us", "1"), ("priority", "0"),
+                             ("priority", 3), ("priority", -1), ("priority", True))],
+        ("ready", "a concurrency of 0", {**READY, "concurrency": 0}),
+        ("ready", "a concurrency of 257", {**READY, "concurrency": 257}),
         ("ready", "a credit of 0", {**READY, "credit": 0}),
         ("ready", "a credit of 257", {**READY, "credit": 257}),
     ]

@@ -17,9 +17,10 @@ struct Staff {
   std::deque<Worker> workers;
   std::deque<Request> requests;
 
-  Worker& hire(std::uint32_t credit = 256) {
+  Worker& hire(std::uint32_t credit = 256, std::uint32_t concurrency = 1) {
     Worker& worker = workers.emplace_back();
     worker.credit = credit;
+    worker.concurrency = concurrency;
     roster.add(worker);
     return worker;
   }
@@ -80,21 +81,61 @@ TEST_CASE("A worker is full at its credit, or at 2 ms of work") {
   CHECK(staff.roster.pick(0.5) == nullptr);
 }
 
+TEST_CASE("A worker below its concurrency takes anything, the one with the fewest requests first") {
+  Staff staff;
+  Worker& wide = staff.hire(256, 64);
+  Worker& narrow = staff.hire(256, 2);
+  for (int i = 0; i < 4; ++i) {
+    Worker* picked = staff.roster.pick({});
+    REQUIRE(picked);
+    staff.load(*picked, 1e9);
+  }
+  CHECK(wide.held.size() == 2);
+  CHECK(narrow.held.size() == 2);
+  for (std::size_t held = 2; held < 64; ++held) {
+    REQUIRE(staff.roster.pick(1e9) == &wide);
+    staff.load(wide, 1e9);
+  }
+  CHECK(staff.roster.pick(1) == nullptr);
+  staff.unload(narrow);
+  CHECK(staff.roster.pick({}) == &narrow);
+}
+
+TEST_CASE("A worker at its concurrency takes what is short, within 2 ms of work") {
+  Staff staff;
+  Worker& worker = staff.hire(256, 3);
+  for (int i = 0; i < 3; ++i) staff.load(worker, 500);
+  CHECK(staff.roster.pick({}) == nullptr);
+  CHECK(staff.roster.pick(500) == &worker);
+  CHECK(staff.roster.pick(501) == nullptr);
+}
+
 TEST_CASE("Whoever is chosen is of the least loaded kind and has room") {
   const auto seed = GENERATE(1u, 2u, 3u);
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   Staff staff;
-  for (int i = 0; i < 8; ++i) staff.hire(static_cast<std::uint32_t>(1 + random() % 10));
+  const auto concurrency = GENERATE(1u, 4u, 40u);
+  for (int i = 0; i < 8; ++i) {
+    staff.hire(static_cast<std::uint32_t>(1 + random() % 10),
+               static_cast<std::uint32_t>(1 + random() % concurrency));
+  }
   for (int step = 0; step < 5'000; ++step) {
     const double us = static_cast<double>(1 + random() % 700);
     Worker* picked = staff.roster.pick(us);
     double least = 1e9;
+    std::size_t fewest = 1'000;
     for (const Worker& worker : staff.workers) {
+      const bool has_place = worker.held.size() < std::min(worker.concurrency, worker.credit);
+      if (has_place) fewest = std::min(fewest, worker.held.size());
       if (worker.held.size() < worker.credit && worker.held_us < 2000)
         least = std::min(least, worker.held_us);
     }
-    if (picked) {
+    if (fewest < 1'000) {
+      REQUIRE(picked);
+      REQUIRE(picked->held.size() == fewest);
+      REQUIRE(picked->held.size() < picked->concurrency);
+    } else if (picked) {
       REQUIRE(picked->held.size() < picked->credit);
       REQUIRE((picked->held.empty() || picked->held_us + us <= 2000));
       REQUIRE(picked->held_us <= 2 * least + 1);  // loads are told apart by powers of two

@@ -41,6 +41,17 @@ std::vector<std::string> split(const std::string& text, char by) {
   return parts;
 }
 
+// "a:1,b:2"
+std::map<std::string, std::string> pairs(const std::string& text) {
+  std::map<std::string, std::string> found;
+  for (const auto& part : split(text, ',')) {
+    const auto colon = part.find(':');
+    if (colon == std::string::npos) throw std::invalid_argument("'" + part + "' is not name:value");
+    found[part.substr(0, colon)] = part.substr(colon + 1);
+  }
+  return found;
+}
+
 // "7", "1..300", "7,9,12..14"
 std::vector<std::uint64_t> ids_of(const std::string& text) {
   std::vector<std::uint64_t> ids;
@@ -426,11 +437,20 @@ void Story::ready(const Line& line) {
   proto::Ready ready;
   ready.service = line.words[3];
   ready.credit = static_cast<std::uint32_t>(number(line.value("credit", "1")));
+  ready.concurrency = static_cast<std::uint32_t>(number(line.value("concurrency", "1")));
+  ready.generation = number(line.value("generation", "0"));
   ready.pid = number(line.value("pid", "0"));
   ready.name = line.value("name", name);
   ready.supervisor = line.value("supervisor");
   for (const auto& method : split(line.value("methods", "country"), ',')) ready.methods[method];
   for (const auto& method : split(line.value("idempotent"), ',')) ready.methods[method].idempotent = true;
+  for (const auto& method : split(line.value("pure"), ',')) ready.methods[method].pure = true;
+  for (const auto& [method, text] : pairs(line.value("timeout"))) {
+    ready.methods[method].timeout_us = broker::to_us(duration(text));
+  }
+  for (const auto& [method, text] : pairs(line.value("priority"))) {
+    ready.methods[method].priority = static_cast<proto::Priority>(number(text));
+  }
   if (!ready.supervisor.empty()) greeted(ready.supervisor);
   const auto epoch = greeted(name, &line).epoch;
   send(name, proto::encode(number(line.value("epoch", std::to_string(epoch))), ready));

@@ -19,13 +19,14 @@ CAP_S = 30.0  # how long a condition may take that should hold at once
 
 HELLO, REQUEST, REPLY, CANCEL, READY, REGISTER_AGAIN = 1, 2, 3, 4, 5, 6
 DRAIN, DRAINED, POOL, OBITUARY, PROBE, PROTOCOL_ERROR = 7, 8, 9, 10, 11, 12
+COMMAND, COMMAND_DONE = 15, 16
 
 WORDS = (
     "ok app_error bad_request no_service unavailable overloaded deadline_exceeded worker_lost cancelled"
     " too_large unauthorized protocol_error broker_lost internal"
 ).split()
 
-IDEMPOTENT, METADATA = 1, 2
+IDEMPOTENT, METADATA, REPLAY = 1, 2, 8
 
 
 def pack(message: Any) -> bytes:
@@ -314,4 +315,23 @@ class Worker(Peer):
 
 
 class Supervisor(Peer):
+    """A supervisor in the test's own hands. Its token is what its workers name in READY."""
+
     role = "supervisor"
+
+    def __init__(self, *args: Any, token: str = "supervisor", **options: Any) -> None:
+        super().__init__(*args, token=token, **options)
+        self.token = token
+
+    def pool(self, service: str, state: str = "serving", **more: Any) -> None:
+        self.send(POOL, {"service": service, "state": state, **more})
+
+    def obituary(self, worker: Worker, **more: Any) -> None:
+        self.send(OBITUARY, {"worker_epoch": worker.epoch, **more})
+
+    def command(self, cap: float = CAP_S) -> dict[str, Any]:
+        """The next COMMAND."""
+        return dict(self.expect(COMMAND, cap).rest[0])
+
+    def done(self, command: dict[str, Any], ok: bool = True, **more: Any) -> None:
+        self.send(COMMAND_DONE, {"id": command["id"], "ok": ok, **more})

@@ -45,7 +45,7 @@ TEST_CASE("Each state of a pool and each role has its word") {
   CHECK(to_word(PoolState::failed) == "failed");
   CHECK(to_word(PoolState::stopping) == "stopping");
   for (const auto state : {PoolState::loading, PoolState::serving, PoolState::failed, PoolState::stopping}) {
-    Pool in{"s", state, 1, 2, 3, "why"};
+    Pool in{"s", state, 1, 2, 3, "why", ""};
     Pool out;
     REQUIRE(decode(encode(5, in), out) == nullptr);
     CHECK(out.state == state);
@@ -97,6 +97,31 @@ TEST_CASE("A worker may ask for a credit from 1 to 256") {
   }
 }
 
+TEST_CASE("What a supervisor says of its pool is kept to 32 levels") {
+  for (const int levels : {1, limits::kMaxDetailDepth, limits::kMaxDetailDepth + 1}) {
+    std::string nested(static_cast<std::size_t>(levels), '\x91');
+    nested += '\x05';
+    INFO(levels);
+    Pool pool{"s", PoolState::serving, 1, 1, 0, "", nested};
+    Pool out;
+    CHECK((decode(encode(5, pool), out) == nullptr) == (levels <= limits::kMaxDetailDepth));
+    if (levels <= limits::kMaxDetailDepth) CHECK(out.detail == nested);
+    // The map itself is a level.
+    CommandDone done{1, true, "", "\x81\xa1x" + nested};
+    CommandDone read;
+    CHECK((decode(encode(5, done), read) == nullptr) == (levels < limits::kMaxDetailDepth));
+  }
+}
+
+TEST_CASE("The last of two methods of one name counts") {
+  const std::string twice("\x82\xa1m\x81\xaaidempotent\xc3\xa1m\x81\xa4pure\xc3", 25);
+  Ready out;
+  REQUIRE(decode(message(Kind::ready, {{"service", "\xa1s"}, {"methods", twice}, {"credit", "\x01"}}), out) ==
+          nullptr);
+  CHECK(out.methods.at("m").pure);
+  CHECK_FALSE(out.methods.at("m").idempotent);
+}
+
 TEST_CASE("Every key of an error survives the wire") {
   const ErrorValue in{.message = "lost",
                       .where = "worker",
@@ -106,7 +131,8 @@ TEST_CASE("Every key of an error survives the wire") {
                       .pid = 6,
                       .signal = 0,
                       .exit_code = 255,
-                      .stderr_lines = "last words"};
+                      .stderr_lines = "last words",
+                      .stack = "File"};
   ErrorValue out;
   REQUIRE(decode_error(encode_error(in), out) == nullptr);
   CHECK(out.message == in.message);
@@ -118,6 +144,7 @@ TEST_CASE("Every key of an error survives the wire") {
   CHECK(out.signal == in.signal);
   CHECK(out.exit_code == in.exit_code);
   CHECK(out.stderr_lines == in.stderr_lines);
+  CHECK(out.stack == in.stack);
 }
 
 TEST_CASE("An error that is written without a message has one") {
@@ -131,7 +158,7 @@ TEST_CASE("An error that is written without a message has one") {
 }
 
 TEST_CASE("A key of an error that has the wrong type refuses it") {
-  for (const char* key : {"message", "where", "type", "traceback", "stderr"}) {
+  for (const char* key : {"message", "where", "type", "traceback", "stderr", "stack"}) {
     std::string map = "\x82";
     append_str(map, key);
     map += "\x05";

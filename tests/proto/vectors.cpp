@@ -154,6 +154,8 @@ constexpr KindOfVector kKinds[] = {
     {"drained", Kind::drained, refuse_control<Notice>},
     {"pool", Kind::pool, refuse_control<Pool>},
     {"obituary", Kind::obituary, refuse_control<Obituary>},
+    {"command", Kind::command, refuse_control<Command>},
+    {"command_done", Kind::command_done, refuse_control<CommandDone>},
     {"probe", Kind::probe, nullptr},
     {"protocol_error", Kind::protocol_error, refuse_control<ProtocolError>},
 };

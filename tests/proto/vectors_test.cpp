@@ -69,6 +69,10 @@ json maybe(const std::optional<std::uint64_t>& number) {
   return number ? json(*number) : json();
 }
 
+json raw(const std::string& msgpack) {
+  return msgpack.empty() ? json() : to_json(msgpack);
+}
+
 json all_keys(const PeerHello& in) {
   return {{"role", to_word(in.role)}, {"nonce", in.nonce}, {"name", in.name}, {"pid", in.pid},
           {"clock", in.clock},        {"token", in.token}};
@@ -86,18 +90,38 @@ json all_keys(const BrokerHello& in) {
 }
 json all_keys(const Ready& in) {
   json methods = json::object();
-  for (const auto& [name, method] : in.methods) methods[name] = {{"idempotent", method.idempotent}};
-  return {{"service", in.service}, {"methods", methods}, {"credit", in.credit},
-          {"pid", in.pid},         {"name", in.name},    {"supervisor", in.supervisor}};
+  for (const auto& [name, method] : in.methods) {
+    methods[name] = {{"idempotent", method.idempotent},
+                     {"pure", method.pure},
+                     {"timeout_us", method.timeout_us},
+                     {"hard_timeout_us", method.hard_timeout_us},
+                     {"priority", static_cast<int>(method.priority)}};
+  }
+  return {{"service", in.service},
+          {"methods", methods},
+          {"credit", in.credit},
+          {"concurrency", in.concurrency},
+          {"generation", in.generation},
+          {"pid", in.pid},
+          {"name", in.name},
+          {"supervisor", in.supervisor}};
 }
 json all_keys(const Pool& in) {
-  return {{"service", in.service}, {"state", to_word(in.state)}, {"wanted", in.wanted},
-          {"alive", in.alive},     {"restarts", in.restarts},    {"reason", in.reason}};
+  return {{"service", in.service},   {"state", to_word(in.state)}, {"wanted", in.wanted},
+          {"alive", in.alive},       {"restarts", in.restarts},    {"reason", in.reason},
+          {"detail", raw(in.detail)}};
 }
 json all_keys(const Obituary& in) {
-  return {{"worker_epoch", in.worker_epoch},        {"pid", maybe(in.pid)}, {"signal", maybe(in.signal)},
-          {"exit_code", maybe(in.exit_code)},       {"reason", in.reason},  {"stderr", in.stderr_lines},
-          {"last_started", maybe(in.last_started)}, {"running", in.running}};
+  return {{"worker_epoch", in.worker_epoch},        {"pid", maybe(in.pid)},  {"signal", maybe(in.signal)},
+          {"exit_code", maybe(in.exit_code)},       {"reason", in.reason},   {"stderr", in.stderr_lines},
+          {"last_started", maybe(in.last_started)}, {"running", in.running}, {"stack", in.stack},
+          {"out_of_memory", in.out_of_memory}};
+}
+json all_keys(const Command& in) {
+  return {{"id", in.id}, {"command", in.command}, {"args", raw(in.args)}};
+}
+json all_keys(const CommandDone& in) {
+  return {{"id", in.id}, {"ok", in.ok}, {"message", in.message}, {"result", raw(in.result)}};
 }
 json all_keys(const ProtocolError& in) {
   return {{"message", in.message}, {"got", maybe(in.got)}, {"speaks", in.speaks}};
@@ -113,7 +137,11 @@ json expected_keys(const json& map, json defaults) {
   }
   if (defaults.contains("methods")) {
     for (auto& [name, method] : defaults["methods"].items()) {
-      method = {{"idempotent", method.value("idempotent", false)}};
+      method = {{"idempotent", method.value("idempotent", false)},
+                {"pure", method.value("pure", false)},
+                {"timeout_us", method.value("timeout_us", std::uint64_t{0})},
+                {"hard_timeout_us", method.value("hard_timeout_us", std::uint64_t{0})},
+                {"priority", method.value("priority", 1)}};
     }
   }
   return defaults;
@@ -231,6 +259,8 @@ TEST_CASE("Every valid control message is read and written as its vector states"
   check_control<Ready>("ready", encode);
   check_control<Pool>("pool", encode);
   check_control<Obituary>("obituary", encode);
+  check_control<Command>("command", encode);
+  check_control<CommandDone>("command_done", encode);
   check_control<ProtocolError>("protocol_error", encode);
   check_control<Notice>("register_again", notice<Kind::register_again>);
   check_control<Notice>("drain", notice<Kind::drain>);
@@ -300,7 +330,7 @@ TEST_CASE("A message that is cut off at any byte is refused") {
 TEST_CASE("A message of one kind is never taken for one of another by what follows its head") {
   for (const auto& vector : vectors()) {
     for (const char* kind : {"hello", "broker_hello", "request", "reply", "cancel", "ready", "drain", "pool",
-                             "obituary", "probe", "protocol_error"}) {
+                             "obituary", "command", "command_done", "probe", "protocol_error"}) {
       if (!vector.valid || vector.kind == kind) continue;
       const bool both_hello = vector.kind.ends_with("hello") && std::string_view{kind}.ends_with("hello");
       INFO(vector.name << " as " << kind);
