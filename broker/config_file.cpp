@@ -126,6 +126,8 @@ ServiceOptions read_service(const std::string& path, const std::string& director
   Section section(path, "service.", table);
   section.text("name", service.name);
   section.text("app", service.app);
+  section.text("expose", service.expose);
+  section.text("lines", service.lines);
   section.number("workers", service.workers, 1, 1024);
   section.text("directory", service.directory);
   section.texts("arguments", service.arguments);
@@ -133,7 +135,12 @@ ServiceOptions read_service(const std::string& path, const std::string& director
   service.directory = (std::filesystem::path(directory) / service.directory).lexically_normal().string();
   if (!proto::is_name(service.name))
     section.fail(table, "name", "has to be a name in letters, digits, '_', '-', '.'");
-  if (service.app.find(':') == std::string::npos) section.fail(table, "app", "has to be \"module:object\"");
+  if (service.app.empty() + service.expose.empty() + service.lines.empty() != 2)
+    section.fail(table, "app", "or 'expose' or 'lines': one of them has to say what is served");
+  if (!service.app.empty() && service.app.find(':') == std::string::npos)
+    section.fail(table, "app", "has to be \"module:object\"");
+  if (!service.expose.empty() && service.expose.find(':') == std::string::npos)
+    section.fail(table, "expose", "has to be \"module:function,function\"");
   return service;
 }
 
@@ -235,7 +242,9 @@ max_outstanding_per_client = )" +
 # A service that samovard starts by itself; as many blocks as you like.
 # [[service]]
 # name = "ipgeo"
-# app = "examples.ipgeo:service"   # module:object, imported from `directory`
+# app = "examples.ipgeo:service"   # module:object, imported from `directory`; or, instead of app:
+#                                  #   expose = "jieba:lcut,cut", functions of any module, or
+#                                  #   lines = "python3 index.py", a script that answers a line with a line
 # workers = 2
 # directory = "."                  # relative to this file
 # arguments = []                   # more for samovar-worker, e.g. ["--hard-timeout", "30"]

@@ -13,7 +13,10 @@ namespace samovar::broker {
 // A pool that samovard starts by itself: one supervisor with its workers.
 struct ServiceOptions {
   std::string name;
-  std::string app;  // MODULE:OBJECT
+  // One of these three: MODULE:OBJECT, what --expose or what --lines of samovar-worker take.
+  std::string app;
+  std::string expose;
+  std::string lines;
   std::uint32_t workers = 1;
   std::string directory;               // where it runs; its modules are imported from here
   std::vector<std::string> arguments;  // further ones of samovar-worker

@@ -57,6 +57,13 @@ int spawn(const std::vector<std::string>& arguments, const std::string& director
   return error;
 }
 
+// What samovar-worker is to serve, as one argument.
+std::string target(const ServiceOptions& service) {
+  if (!service.expose.empty()) return "--expose=" + service.expose;
+  if (!service.lines.empty()) return "--lines=" + service.lines;
+  return service.app;
+}
+
 }  // namespace
 
 Pools::Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend)
@@ -81,8 +88,9 @@ Pools::~Pools() {
 }
 
 std::vector<std::string> Pools::arguments_of(const Pool& pool) const {
-  std::vector<std::string> arguments{worker_command_, pool.options.app, "--connect",
-                                     backend_,        "--workers",      std::to_string(pool.options.workers),
+  std::vector<std::string> arguments{worker_command_, target(pool.options),
+                                     "--connect",     backend_,
+                                     "--workers",     std::to_string(pool.options.workers),
                                      "--name",        pool.options.name};
   arguments.insert(arguments.end(), pool.options.arguments.begin(), pool.options.arguments.end());
   return arguments;

@@ -1,9 +1,10 @@
-"""Finds the Service object that MODULE:OBJECT names."""
+"""Finds what is to be served: the Service object that MODULE:OBJECT names, or one made for --expose or --lines."""
 
 import importlib
 import os
 import re
 import sys
+import types
 
 from samovar.service import Service, check_service_name
 
@@ -25,17 +26,41 @@ def split_target(target: str) -> tuple[str, str]:
 def load_service(target: str, name: str | None = None) -> tuple[Service, str]:
     """Imports the app and returns its Service and the name to announce: `name`, or else the service's own.
 
-    The working directory comes first on the import path. Raises AppError; SystemExit and the like raised
-    by the import end here, too.
+    `target` is MODULE:OBJECT, or begins with the option --expose or --lines. Raises AppError.
     """
-    module_name, object_path = split_target(target)
+    service = _make_service(target, name) if target.startswith("--") else _find_service(target)
+    announced = service.name if name is None else name
+    check_service_name(announced)
+    return service, announced
+
+
+def _make_service(target: str, name: str | None) -> Service:
+    from samovar import exposed, lines  # they need this module
+
+    if target.startswith(f"{exposed.OPTION} "):
+        return exposed.make_service(target.removeprefix(f"{exposed.OPTION} "), name)
+    if name is None:
+        raise AppError(f"{target} needs a name")
+    return lines.make_service(target, name)
+
+
+def import_app_module(name: str) -> types.ModuleType:
+    """The working directory comes first on the import path.
+
+    Raises AppError; SystemExit and the like raised by the import end here, too.
+    """
     if sys.path[:1] != [os.getcwd()]:
         sys.path.insert(0, os.getcwd())
     try:
-        found: object = importlib.import_module(module_name)
+        return importlib.import_module(name)
     except BaseException as error:
-        raise AppError(_import_failed(module_name, error)) from error
-    module = found
+        raise AppError(_import_failed(name, error)) from error
+
+
+def _find_service(target: str) -> Service:
+    module_name, object_path = split_target(target)
+    module = import_app_module(module_name)
+    found: object = module
     for part in object_path.split("."):
         try:
             found = getattr(found, part)
@@ -51,9 +76,7 @@ def load_service(target: str, name: str | None = None) -> tuple[Service, str]:
             f"service {found.name!r} of {target} has no methods: decorate functions with "
             f"@{object_path}.method"
         )
-    announced = found.name if name is None else name
-    check_service_name(announced)
-    return found, announced
+    return found
 
 
 def _import_failed(module_name: str, error: BaseException) -> str:

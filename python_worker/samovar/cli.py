@@ -5,12 +5,12 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import zmq
 
-from samovar import __version__, host
+from samovar import __version__, exposed, host, lines
 from samovar.app import split_target
 from samovar.output import Sink
 from samovar.service import check_service_name
@@ -47,20 +47,17 @@ def check_endpoint(text: str) -> str:
     return text
 
 
-def _target(text: str) -> str:
-    try:
-        split_target(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """A text that `check` takes without a ValueError."""
 
+    def parse(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
 
-def _service_name(text: str) -> str:
-    try:
-        check_service_name(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+    return parse
 
 
 def _between(low: int, high: int) -> "type[int]":
@@ -105,8 +102,34 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "target",
         metavar="MODULE:OBJECT",
-        type=_target,
+        nargs="?",
+        type=_checked(split_target),
         help="the app's samovar.Service object",
+    )
+    add(
+        exposed.OPTION,
+        metavar="MODULE:FUNCTION,...",
+        type=_checked(exposed.parse),
+        help="instead of an app: functions of an importable module, as in jieba:lcut,cut; "
+        "NAME=FUNCTION renames, FUNCTION() is called while loading, * is all public ones",
+    )
+    add(
+        lines.OPTION,
+        metavar="COMMAND",
+        type=_checked(lines.check_command),
+        help="instead of an app: a script that answers each line on stdin with one on stdout; needs --name",
+    )
+    add(
+        "--lines-format",
+        metavar="FORMAT",
+        choices=lines.FORMATS,
+        help="what the script's answers are: json (default; other lines are shown, not taken) or text",
+    )
+    add(
+        "--lines-warm-up",
+        metavar="LINE",
+        type=_checked(lines.check_line),
+        help="the script has to answer this line before its worker serves",
     )
     add(
         "--connect",
@@ -125,7 +148,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--name",
         metavar="NAME",
-        type=_service_name,
+        type=_checked(check_service_name),
         help="announce the service under this name (default: that of the Service object)",
     )
     add(
@@ -144,7 +167,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--hard-timeout",
         metavar="SECONDS",
         type=_positive_seconds,
-        help="kill a worker whose call runs longer (default: never)",
+        help="kill a worker whose call runs longer (default: never; "
+        f"with --lines {lines.DEFAULT_HARD_TIMEOUT_S:g})",
     )
     add(
         "--spares",
@@ -216,9 +240,30 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; `target` is what load_service() takes. Wrong ones end the process with a sentence."""
+    parser = make_parser()
+    asked = parser.parse_args(arguments)
+    given = [each for each in (asked.target, asked.expose, asked.lines) if each is not None]
+    if len(given) != 1:
+        parser.error("give one of MODULE:OBJECT, --expose and --lines")
+    if asked.lines is None and (asked.lines_format or asked.lines_warm_up is not None):
+        parser.error("--lines-format and --lines-warm-up go with --lines")
+    if asked.expose is not None:
+        asked.target = f"{exposed.OPTION} {asked.expose}"
+    elif asked.lines is not None:
+        if asked.name is None:
+            parser.error("--lines needs --name: what the service is to be called")
+        script = lines.LinesOptions(asked.lines, asked.lines_format or "json", asked.lines_warm_up)
+        asked.target = script.to_target()
+        asked.hard_timeout = asked.hard_timeout or lines.DEFAULT_HARD_TIMEOUT_S
+        asked.allow_native_threads = True  # the script's, who has processes of its own
+    return asked
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a pool in this process, in its main thread; returns the exit code."""
-    asked = make_parser().parse_args(arguments)
+    asked = _parse(arguments)
     _open_standard_descriptors()
     output = Sink(2)
     output.setFormatter(logging.Formatter(f"{PROGRAM}: %(message)s"))

@@ -6,10 +6,11 @@ import decimal
 import enum
 import inspect
 import traceback
+import types
 import uuid
 from typing import Any
 
-from samovar import wire
+from samovar import exposed, wire
 from samovar.attached import WithAttachments
 from samovar.bundles import SCALARS, BadItem
 from samovar.service import Handler
@@ -37,11 +38,18 @@ def app_error(error: BaseException, method: str, hide_traceback: bool) -> Failur
 
 
 def _traceback_of(error: BaseException) -> str:
-    trace = error.__traceback__
     try:
-        return "".join(traceback.format_exception(error.with_traceback(trace and trace.tb_next)))
+        return "".join(traceback.format_exception(error.with_traceback(_from_handler(error))))
     except Exception as second:
         return f"(the traceback cannot be had: {type(second).__name__})"
+
+
+def _from_handler(error: BaseException) -> types.TracebackType | None:
+    """Its traceback from the handler's own frame on; None if that was never entered (or is C code)."""
+    trace = error.__traceback__ and error.__traceback__.tb_next
+    if trace is not None and exposed.is_wrapper(trace.tb_frame.f_code):
+        trace = trace.tb_next
+    return trace
 
 
 def clean(text: str) -> str:
@@ -122,7 +130,7 @@ def wrong_arguments(error: BaseException, handler: Handler, args: Any, kwargs: A
     """
     if not isinstance(error, TypeError):
         return None
-    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+    if _from_handler(error) is not None:
         return None
     try:
         signature = inspect.signature(handler)

@@ -12,7 +12,7 @@ from samovar.cli import check_endpoint, main
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        ([], "the following arguments are required: MODULE:OBJECT, --connect"),
+        ([], "the following arguments are required: --connect"),
         (["a:b"], "required: --connect"),
         (["a", "--connect", "ipc:///x"], "'a' is not MODULE:OBJECT"),
         (["a:b c", "--connect", "ipc:///x"], "is not MODULE:OBJECT"),
@@ -23,6 +23,16 @@ from samovar.cli import check_endpoint, main
         (["a:b", "--connect", "ipc:///x", "--hard-timeout", "0"], "more than 0 seconds"),
         (["a:b", "--connect", "ipc:///x", "--stop-grace", "soon"], "not a number of seconds"),
         (["a:b", "--connect", "ipc:///x", "--work", "2"], "unrecognized arguments"),
+        (["--connect", "ipc:///x"], "give one of MODULE:OBJECT, --expose and --lines"),
+        (["a:b", "--expose", "c:d", "--connect", "ipc:///x"], "give one of MODULE:OBJECT"),
+        (["--expose", "jieba", "--connect", "ipc:///x"], "'jieba' is not MODULE:FUNCTION"),
+        (["--expose", "a:b,c d", "--connect", "ipc:///x"], "'c d' in 'a:b,c d' is no function"),
+        (["--expose", "a:b()", "--connect", "ipc:///x"], "offers nothing"),
+        (["--lines", "cat", "--connect", "ipc:///x"], "--lines needs --name"),
+        (["--lines", "", "--name", "n", "--connect", "ipc:///x"], "the command is empty"),
+        (["--lines", "a 'b", "--name", "n", "--connect", "ipc:///x"], "No closing quotation"),
+        (["a:b", "--lines-format", "text", "--connect", "ipc:///x"], "go with --lines"),
+        (["--lines-warm-up", "a\nb", "--connect", "ipc:///x"], "must hold no line end"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_exit_code_2(capsys, arguments, text):
