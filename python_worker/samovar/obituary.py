@@ -42,7 +42,7 @@ class Death:
             text += (
                 ", by the kernel: out of memory"
                 if out_of_memory
-                else ", possibly for lack of memory"
+                else ", possibly out of memory"
             )
         return text
 

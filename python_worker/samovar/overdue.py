@@ -79,8 +79,8 @@ class Overdue:
         words = slot.board.words
         request = words[LAST_STARTED]
         words[CANCEL_ID] = request
-        whose = "its method's hard_timeout" if words[HARD_MS] else "--hard-timeout"
-        because = f"request {request} ran longer than {whose}, {due[1]:g} s"
+        whose = "its method's hard_timeout of" if words[HARD_MS] else "--hard-timeout"
+        because = f"request {request} ran longer than {whose} {due[1]:g} s"
         slot.ending = Ending(because, stack_at=now + _SIGN_S)
 
     def _ask(self, slot: Slot, ending: Ending, now: float) -> None:

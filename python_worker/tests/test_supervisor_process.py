@@ -197,7 +197,7 @@ def test_an_app_that_does_not_load_is_never_announced(broker, start, target, sen
 def test_an_app_that_no_longer_loads_is_a_failed_pool_that_recovers(broker, start, tmp_path):
     data = tmp_path / "data"
     data.write_text("fine")
-    pool = start("fragile:service", FRAGILE_FILE=str(data))
+    pool = start("fragile:service", "--no-preload", FRAGILE_FILE=str(data))
     worker = broker.worker()
     data.write_text("bad")
     broker.dispatch(worker, broker.item("fragile.die"))
