@@ -1,6 +1,6 @@
 """Samovar: keep heavy Python packages loaded, and let other processes call them.
 
-An application needs three names from here, and none of them opens a socket:
+An application needs four names from here, and none of them opens a socket:
 
     from samovar import Service
 
@@ -13,7 +13,8 @@ An application needs three names from here, and none of them opens a socket:
 """
 
 from samovar.attached import WithAttachments, attachments
+from samovar.context import Context
 from samovar.service import Service
 
-__all__ = ["Service", "WithAttachments", "attachments"]
+__all__ = ["Context", "Service", "WithAttachments", "attachments"]
 __version__ = "0.1.0"

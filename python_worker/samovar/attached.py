@@ -1,20 +1,33 @@
 """Large buffers that travel beside a call, outside its msgpack body: neither encoded nor copied into it."""
 
+import contextvars
 from collections.abc import Iterable
 from typing import Any
 
 # PROTOCOL.md 7: each attachment is a ZeroMQ frame of its own.
 MAX_ATTACHMENTS = 64
 
-_running: list[bytes] = []  # of the call that runs; a worker runs one at a time
+# As it was received: bytes, or a zmq.Frame, which has `bytes` (a copy) and `buffer` (none).
+Frame = Any
+
+_running: list[Frame] = []  # of the call that runs in the worker's loop
+# Of the call that runs in this task or thread.
+_own: contextvars.ContextVar[list[Frame] | None] = contextvars.ContextVar(
+    "samovar_attachments", default=None
+)
 
 
 def attachments() -> list[bytes]:
     """The buffers that the caller attached to the running call, in its order; empty if there are none.
 
-    Valid from when a handler is called until it returns; keep a copy of the list for later.
+    Valid from when a handler is called until it returns; keep a copy of the list for later. Arrays among the
+    arguments have their buffers here, too. May be called in the thread or task in which the handler was called.
     """
-    return list(_running)
+    own = _own.get()
+    return [
+        frame if type(frame) is bytes else frame.bytes
+        for frame in (_running if own is None else own)
+    ]
 
 
 class WithAttachments:
@@ -40,14 +53,31 @@ class WithAttachments:
                 ) from None
             if not view.c_contiguous:
                 raise ValueError(f"attachment {number} is not contiguous: give a copy of it")
-            self.buffers.append(view.cast("B") if view.nbytes else memoryview(b""))
+            self.buffers.append(byte_view(view))
         if len(self.buffers) > MAX_ATTACHMENTS:
             raise ValueError(
                 f"{len(self.buffers)} attachments are more than the {MAX_ATTACHMENTS} that a reply may have"
             )
 
 
-def set_running(buffers: list[bytes]) -> None:
+def byte_view(buffer: Any) -> memoryview:
+    """The bytes of a contiguous buffer."""
+    view = memoryview(buffer)
+    return view.cast("B") if view.nbytes else memoryview(b"")
+
+
+def buffer_of(frame: Frame) -> memoryview:
+    """A received frame's bytes, read-only, without a copy."""
+    view = memoryview(frame if type(frame) is bytes else frame.buffer)
+    return view.toreadonly()
+
+
+def set_running(buffers: list[Frame]) -> None:
     """For the worker's loop: what attachments() gives until the next call of this."""
     global _running
     _running = buffers
+
+
+def set_own(buffers: list[Frame]) -> None:
+    """What attachments() gives in this thread, or in this task, from now on."""
+    _own.set(buffers)

@@ -12,11 +12,13 @@ It tells, when a worker has died, which request it was running; and, while it li
         40     8  hard_ms       hard limit of what runs, if its method has one; 0: the pool's
         48     8  requests      that it has been sent
         56     8  doomed        1: it will be killed, and sends nothing more; written by the supervisor
-        64    64  (reserved)
+        64     8  due_id        request that started_ns and hard_ms are of; 0: last_started
+        72    56  (reserved)
        128   128  service       its name, UTF-8, cut and padded with zero bytes: for people
 
 Each number is stored at once, but two of them are not stored together: a reader of a live worker may see
-last_started and started_ns of neighbouring requests. Of a dead one they are final.
+last_started and started_ns of neighbouring requests. Of a dead one they are final. A worker that runs several requests at
+once shows, in started_ns, hard_ms and due_id, the one whose hard limit comes first; last_started is the last that began.
 """
 
 import mmap
@@ -32,6 +34,7 @@ CANCEL_ID = 4
 HARD_MS = 5
 REQUESTS = 6
 DOOMED = 7
+DUE_ID = 8
 _SERVICE_OFFSET = 128
 _SERVICE_BYTES = 128
 
@@ -73,6 +76,7 @@ class Slot:
     def begin_session(self, epoch: int) -> None:
         """Nothing has been started under `epoch`."""
         self.words[STARTED_NS] = 0
+        self.words[DUE_ID] = 0
         self.words[LAST_STARTED] = 0
         self.words[EPOCH] = epoch
 

@@ -12,13 +12,15 @@ from typing import Any
 import msgpack
 
 from samovar import wire
-from samovar.attached import MAX_ATTACHMENTS
+from samovar.arrays import ArrayError, place
+from samovar.attached import MAX_ATTACHMENTS, Frame
 from samovar.wire import Message, WireError, is_uint
 
 REQUEST_HEAD = 4
 REQUEST_ITEM = 8
 REPLY_HEAD = 3
 REPLY_ITEM = 6
+STREAM_ITEM = 5
 MAX_NAME_BYTES = 255
 MAX_EXT_BYTES = 16 * 1024
 
@@ -63,6 +65,26 @@ def decode_requests(frame: bytes, attachments: int = 0) -> Message:
     if claimed != attachments:
         raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
     return message
+
+
+def place_arrays(message: Message, frames: list[Frame]) -> None:
+    """Puts the arrays among the arguments of a decoded REQUEST in their places: views of its attachments.
+
+    An item with a wrong one gets a BadItem as method.
+    """
+    taken = 0
+    for start in range(REQUEST_HEAD, len(message), REQUEST_ITEM):
+        method, args, kwargs, ext = message[start + 4 : start + REQUEST_ITEM]
+        count = attachments_of(ext)
+        own = frames[taken : taken + count]
+        taken += count
+        if not count or isinstance(method, BadItem):
+            continue
+        try:
+            place(args, own)
+            place(kwargs, own)
+        except ArrayError as error:
+            message[start + 4 : start + 7] = [BadItem(f"{method}: {error}"), [], None]
 
 
 def decode_replies(frame: bytes, attachments: int = 0) -> Message:

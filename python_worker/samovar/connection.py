@@ -9,6 +9,7 @@ from typing import Any
 import zmq
 
 from samovar import wire
+from samovar.attached import Frame
 from samovar.wire import BrokerHello, Message, WireError
 
 log = logging.getLogger("samovar")
@@ -194,17 +195,17 @@ class Connection:
         except zmq.Again:
             return False
 
-    def receive(self) -> tuple[bytes, list[bytes]] | None:
-        """One message, frame 0 and the rest; None when there is none, or came none within `receive_wait_ms`."""
+    def receive(self) -> tuple[bytes, list[Frame]] | None:
+        """One message, frame 0 and the rest (each a zmq.Frame, not copied); None when there is none, or came none within `receive_wait_ms`."""
         try:
             frame = self._receive()
         except zmq.Again:
             return None
         if not self._option(_RCVMORE):
             return frame, []
-        return frame, self.socket.recv_multipart()
+        return frame, self.socket.recv_multipart(copy=False)
 
-    def decode_control(self, frame: bytes, attachments: list[bytes]) -> Message | None:
+    def decode_control(self, frame: bytes, attachments: list[Frame]) -> Message | None:
         """A message as a list, or None (with a line in the log) if it is malformed."""
         try:
             message = wire.decode(frame)

@@ -46,7 +46,7 @@ class Executor:
         message: Message,
         received_ns: int,
         sent_ns: int,
-        frames: list[bytes] | None = None,
+        frames: list[attached.Frame] | None = None,
     ) -> None:
         """Runs a decoded REQUEST's items in order and sends a reply for each.
 
@@ -155,7 +155,7 @@ class Executor:
         )
 
 
-def _take(ext: Any, frames: list[bytes] | None) -> list[bytes]:
+def _take(ext: Any, frames: list[attached.Frame] | None) -> list[attached.Frame]:
     """Takes an item's attachments off the front of `frames`."""
     if not frames:
         return []

@@ -11,17 +11,29 @@ import uuid
 from typing import Any
 
 from samovar import exposed, wire
+from samovar.arrays import travels
 from samovar.attached import WithAttachments
 from samovar.bundles import SCALARS, BadItem
-from samovar.service import Handler
+from samovar.method import Handler
 
 Failure = tuple[int, dict[str, Any]]  # status, error map
+
+
+class Stop(enum.Enum):
+    """Why a running call is to end early."""
+
+    CANCELLED = enum.auto()
+    DEADLINE = enum.auto()
+    HARD_LIMIT = enum.auto()
+
 
 _TYPES_THAT_TRAVEL = "None, bool, int, float, str, bytes, list, dict, datetime"
 
 
-def app_error(error: BaseException, method: str, hide_traceback: bool) -> Failure:
-    """What a handler raised. Its traceback starts at the handler: frames of the worker are left out."""
+def app_error(
+    error: BaseException, method: str, hide_traceback: bool, ours: bool = True
+) -> Failure:
+    """What a handler raised. Its traceback starts at the handler: a frame of the worker (`ours`) is left out."""
     kind = type(error)
     name = (
         kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
@@ -33,13 +45,14 @@ def app_error(error: BaseException, method: str, hide_traceback: bool) -> Failur
     message = f"{method} raised {name}: {text}" if text else f"{method} raised {name}"
     content = {"message": clean(message), "type": name, "where": "running"}
     if not hide_traceback:
-        content["traceback"] = clean(_traceback_of(error))
+        content["traceback"] = clean(_traceback_of(error, ours))
     return wire.APP_ERROR, content
 
 
-def _traceback_of(error: BaseException) -> str:
+def _traceback_of(error: BaseException, ours: bool) -> str:
     try:
-        return "".join(traceback.format_exception(error.with_traceback(_from_handler(error))))
+        trace = _from_handler(error) if ours else error.__traceback__
+        return "".join(traceback.format_exception(error.with_traceback(trace)))
     except Exception as second:
         return f"(the traceback cannot be had: {type(second).__name__})"
 
@@ -151,6 +164,28 @@ def expired(late_us: int) -> Failure:
     return wire.DEADLINE_EXCEEDED, {"message": message, "where": "queued"}
 
 
+def stopped(cause: "Stop", method: str) -> Failure:
+    """Why a call was ended that had begun."""
+    if cause is Stop.CANCELLED:
+        return wire.CANCELLED, {
+            "message": f"{method} was cancelled while it ran",
+            "where": "running",
+        }
+    if cause is Stop.DEADLINE:
+        text = f"the deadline passed while {method} was running"
+    else:
+        text = f"{method} ran longer than its hard limit, and was ended"
+    return wire.DEADLINE_EXCEEDED, {"message": text, "where": "running"}
+
+
+def withdrawn(method: str) -> Failure:
+    """Cancelled before it began."""
+    return wire.CANCELLED, {
+        "message": f"{method} was cancelled before it began: nothing ran",
+        "where": "queued",
+    }
+
+
 def result_too_large(method: str, size: int, limit: int) -> Failure:
     return wire.TOO_LARGE, {
         "message": f"the result of {method} has {size} bytes encoded, more than the {limit} that a message "
@@ -228,7 +263,7 @@ def find_misfit(value: Any, path: str, levels: int) -> tuple[str, str, str] | No
 
 
 def _misfit(value: Any, path: str) -> tuple[str, str, str] | None:
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None or travels(value):
         return None
     name = type(value).__qualname__
     article = "an" if name[:1].lower() in "aeio" else "a"
@@ -252,8 +287,10 @@ def _misfit(value: Any, path: str) -> tuple[str, str, str] | None:
             advice = "return its .value"
         elif dataclasses.is_dataclass(value):
             advice = "return dataclasses.asdict() of it"
+        elif hasattr(value, "dtype"):
+            advice = f"arrays of numbers travel, of dtype {value.dtype} not: return .tolist() of it"
         elif hasattr(value, "tolist"):
-            advice = "return .tolist() of it, or its buffer with samovar.WithAttachments"
+            advice = "return .tolist() of it"
         elif hasattr(value, "__next__"):
             advice = "return a list of what it yields"
         elif isinstance(value, (int, str)):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from samovar.app import AppError, import_app_module
-from samovar.service import Handler, Service
+from samovar.method import Handler
+from samovar.service import Service
 
 OPTION = "--expose"
 _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"

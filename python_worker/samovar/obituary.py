@@ -40,9 +40,7 @@ class Death:
         text = f"{who} was ended by signal {self.signal} ({name})"
         if self.signal == signal.SIGKILL:
             text += (
-                ", by the kernel: out of memory"
-                if out_of_memory
-                else ", possibly out of memory"
+                ", by the kernel: out of memory" if out_of_memory else ", possibly out of memory"
             )
         return text
 

@@ -9,7 +9,7 @@ call early and so make the handler return something wrong: from then on the work
 import logging
 import os
 
-from samovar.board import CANCEL_ID, DOOMED, HARD_MS, LAST_STARTED, STARTED_NS
+from samovar.board import CANCEL_ID, DOOMED, DUE_ID, HARD_MS, LAST_STARTED, STARTED_NS
 from samovar.slot import Ending, Slot
 from samovar.worker_main import STACK_SIGNAL
 
@@ -77,7 +77,7 @@ class Overdue:
         if due is None or now < due[0]:
             return
         words = slot.board.words
-        request = words[LAST_STARTED]
+        request = words[DUE_ID] or words[LAST_STARTED]
         words[CANCEL_ID] = request
         whose = "its method's hard_timeout of" if words[HARD_MS] else "--hard-timeout"
         because = f"request {request} ran longer than {whose} {due[1]:g} s"

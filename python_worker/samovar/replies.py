@@ -7,8 +7,16 @@ A *piece* is one encoded reply: its six elements as they stand in a REPLY, witho
 from typing import Any
 
 from samovar import explain, wire
+from samovar.arrays import default_for
 from samovar.attached import WithAttachments
-from samovar.bundles import REPLY_HEAD, REPLY_ITEM, REQUEST_HEAD, REQUEST_ITEM, too_deep
+from samovar.bundles import (
+    REPLY_HEAD,
+    REPLY_ITEM,
+    REQUEST_HEAD,
+    REQUEST_ITEM,
+    STREAM_ITEM,
+    too_deep,
+)
 from samovar.wire import Message
 
 Frames = list[Any]  # of one message: bytes, then the buffers of attachments
@@ -48,37 +56,72 @@ class ReplyEncoder:
 
     def checked(self, reply: Reply, packed: bytes, method: str, attached: int = 0) -> bytes:
         """`packed`, or an error in its place if it is too large or nested too deeply to be sent."""
-        if len(packed) <= self.large and not attached and not _may_be_deep(packed):
-            return packed
-        if len(packed) > _KEEP_PACKER_BYTES:
-            self.pack = wire.new_packer().pack
-        size = _HEAD_BYTES + len(packed) + attached
-        if size > self._max_body:
-            failure = explain.result_too_large(method, size, self._max_body)
-        elif _may_be_deep(packed) and too_deep([reply[4]], MAX_VALUE_DEPTH):
-            failure = explain.result_too_deep(method)
-        else:
+        failure = self._why_not(reply[4], packed, method, attached)
+        if failure is None:
             return packed
         self.buffers = []
         return self._failed(reply, failure)
 
+    def _why_not(
+        self, value: Any, packed: bytes, method: str, attached: int
+    ) -> explain.Failure | None:
+        if len(packed) <= self.large and not attached and not _may_be_deep(packed):
+            return None
+        if len(packed) > _KEEP_PACKER_BYTES:
+            self.pack = wire.new_packer().pack
+        size = _HEAD_BYTES + len(packed) + attached
+        if size > self._max_body:
+            return explain.result_too_large(method, size, self._max_body)
+        if _may_be_deep(packed) and too_deep([value], MAX_VALUE_DEPTH):
+            return explain.result_too_deep(method)
+        return None
+
     def odd(self, reply: Reply, method: str) -> bytes:
-        """A reply that pack() does not take: a result with attachments, or one that cannot be encoded.
+        """A reply that pack() does not take: a result with attachments or arrays, or one that cannot be encoded.
 
         Attachments are put into `buffers`: the reply must be the last of the next message.
         """
-        value = reply[4]
         try:
-            if type(value) is WithAttachments:
-                self.buffers, value = value.buffers, value.value
-                ext = {"attachments": len(self.buffers)}
-                reply = (*reply[:4], value, ext)
-                return self.checked(reply, self.pack(reply), method, _bytes_of(self.buffers))
-            packed: bytes = self.pack(reply)  # raises again
-            return packed
+            packed, value = self._with_buffers(reply)
+            return self.checked((*reply[:4], value, None), packed, method, _bytes_of(self.buffers))
         except Exception as error:
             self.buffers = []
+            value = reply[4].value if type(reply[4]) is WithAttachments else reply[4]
             return self._failed(reply, explain.result_not_encodable(method, value, error))
+
+    def item(self, item: Reply, method: str) -> bytes | explain.Failure:
+        """The piece of an item of a stream (id, attempt, seq, value, nil), or why it cannot be sent.
+
+        Attachments are put into `buffers`, as by odd().
+        """
+        value = item[3]
+        try:
+            try:
+                packed: bytes = self.pack(item)
+            except Exception:
+                packed, value = self._with_buffers(item)
+            failure = self._why_not(value, packed, method, _bytes_of(self.buffers))
+        except Exception as error:
+            value = value.value if type(value) is WithAttachments else value
+            failure = explain.result_not_encodable(method, value, error)
+        if failure is None:
+            return packed[1:]
+        self.buffers = []
+        return failure
+
+    def _with_buffers(self, element: Reply) -> tuple[bytes, Any]:
+        """A reply or an item whose value has buffers, which become attachments; and the value without them."""
+        *front, value, _ = element
+        buffers: list[memoryview] = []
+        if type(value) is WithAttachments:
+            buffers += value.buffers
+            value = value.value
+        body = wire.new_packer(default_for(buffers)).pack(value)
+        self.buffers = buffers
+        ext = {"attachments": len(buffers)} if buffers else None
+        pack = self.pack
+        header = _array_header(len(element))
+        return b"".join([header, *map(pack, front), body, pack(ext)]), value
 
     def _failed(self, reply: Reply, failure: explain.Failure) -> bytes:
         status, content = failure
@@ -120,7 +163,19 @@ class ReplyEncoder:
             pieces.append(packed[1:])
         return pieces
 
-    def _several(self, head: bytes, pieces: list[bytes], buffers: list[memoryview]) -> list[Frames]:
+    def bundle(self, kind: int, epoch: int, pieces: list[bytes]) -> list[Frames]:
+        """The messages of kind REPLY or ITEMS that hold these pieces; `buffers` go with the last, and are forgotten."""
+        buffers, self.buffers = self.buffers, []
+        per_piece = REPLY_ITEM if kind == wire.REPLY else STREAM_ITEM
+        return self._several(self.pack([wire.VERSION, kind, epoch]), pieces, buffers, per_piece)
+
+    def _several(
+        self,
+        head: bytes,
+        pieces: list[bytes],
+        buffers: list[memoryview],
+        per_piece: int = REPLY_ITEM,
+    ) -> list[Frames]:
         """As few messages as can be; each piece fits into one."""
         messages: list[Frames] = []
         begin = 0
@@ -129,16 +184,16 @@ class ReplyEncoder:
         for number, piece in enumerate(pieces):
             length = len(piece) + (_bytes_of(buffers) if number == last else 0)
             if size + length > self._max_body and number > begin:
-                messages.append([_join(head, REPLY_HEAD, pieces[begin:number])])
+                messages.append([_join(head, REPLY_HEAD, pieces[begin:number], per_piece)])
                 begin, size = number, _HEAD_BYTES
             size += length
-        messages.append([_join(head, REPLY_HEAD, pieces[begin:]), *buffers])
+        messages.append([_join(head, REPLY_HEAD, pieces[begin:], per_piece), *buffers])
         return messages
 
 
-def _join(frame: bytes, elements: int, pieces: list[bytes]) -> bytes:
+def _join(frame: bytes, elements: int, pieces: list[bytes], per_piece: int = REPLY_ITEM) -> bytes:
     """A message, the array `frame` of so many elements, with these pieces behind."""
-    header = _array_header(elements + REPLY_ITEM * len(pieces))
+    header = _array_header(elements + per_piece * len(pieces))
     return b"".join([header, frame[len(_array_header(elements)) :], *pieces])
 
 

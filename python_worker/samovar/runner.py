@@ -1,5 +1,6 @@
 """A worker's loop: one thread that receives, runs and replies, and keeps itself registered."""
 
+import asyncio
 import logging
 import math
 import os
@@ -11,13 +12,16 @@ from typing import Any
 
 import zmq
 
-from samovar import wire
+from samovar import event_loop, wire
+from samovar.attached import Frame
 from samovar.board import DOOMED, REQUESTS, Slot
-from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, decode_requests
+from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, decode_requests, place_arrays
 from samovar.connection import Change, Connection
 from samovar.executor import Executor
 from samovar.health import HealthCheck
 from samovar.host import clock_name
+from samovar.outbox import Outbox
+from samovar.scheduler import Scheduler
 from samovar.service import Service
 from samovar.wire import Message, WireError
 
@@ -35,6 +39,10 @@ _RECEIVE_WAIT_MS = 5
 # A connection that breaks is not replaced sooner (Connection's reconnect interval): until then what is sent
 # cannot reach another broker than the one that it is for.
 _SAME_CONNECTION_S = 0.01
+# With other kinds of handler than plain ones, messages are taken in for at most this long at a time; and while there
+# is always something to do, the loop looks at its descriptors this often.
+_RECEIVE_TURN_S = 0.001
+_LOOK_EVERY_S = 0.01
 _LISTS = frozenset({list})
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -51,10 +59,13 @@ class WorkerOptions:
     hide_tracebacks: bool = False
     generation: int = 0
     health_interval: float = 10.0  # seconds
+    hard_timeout: float | None = None  # seconds: the pool's, for methods that have none
 
 
 class Worker:
     """Serves one service to one broker until it is told to stop. Everything happens in run()'s thread.
+
+    A service of plain functions has a loop of its own, without asyncio, a scheduler or further threads.
 
     request_stop() may be called from a signal handler.
     """
@@ -79,10 +90,21 @@ class Worker:
             "name": options.worker_name,
             "clock": clock_name(),
         }
-        self._connection = Connection(self._context, options.endpoint, hello, _RECEIVE_WAIT_MS)
+        simple = all(method.is_simple for method in service.methods.values())
+        simple = simple and not any(method.hard_ms for method in service.methods.values())
+        self._connection = Connection(
+            self._context, options.endpoint, hello, _RECEIVE_WAIT_MS if simple else 0
+        )
         self._executor = Executor(
             service, options.service_name, board, self._send, options.hide_tracebacks
         )
+        self._run: Any = self._executor.run
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduler = None if simple else self._make_scheduler()
+        if self._scheduler is not None:
+            self._run = self._scheduler.take
+        self._looked_at = 0.0
+        self._drained = False
         self._monitor_read_at = 0.0
         self._same_clock = False
         self._stop_requested = False
@@ -95,6 +117,28 @@ class Worker:
             after_in_parent=_unblock_signals,
             after_in_child=self._after_fork_in_child,
         )
+
+    def _make_scheduler(self) -> Scheduler:
+        service, options = self._service, self._options
+        if any(method.kind.needs_event_loop for method in service.methods.values()):
+            self._loop = event_loop.new_event_loop(self._turn)
+        return Scheduler(
+            service,
+            options.service_name,
+            self._board,
+            self._executor,
+            Outbox(self._executor.encoder, self._send),
+            self._wake,
+            self._loop,
+            options.hide_tracebacks,
+            round((options.hard_timeout or 0) * 1000),
+        )
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wakeup_write, b"\0")
+        except BlockingIOError:  # it is full: the loop will wake up
+            pass
 
     def request_stop(self) -> None:
         """Takes no new requests, answers those that have been sent here, then lets run() return."""
@@ -109,14 +153,22 @@ class Worker:
     def run(self) -> None:
         """Serves until a requested stop is complete."""
         try:
+            if self._loop is not None:
+                self._loop.run_forever()
             while not self._done:
-                self._receive_all()
-                self._wait()
+                if self._scheduler is not None:
+                    self._turn(None)
+                else:
+                    self._receive_all()
+                    self._wait()
         except BaseException:
             if self._forked:
                 self._end_forked_child()
             raise
         finally:
+            if self._loop is not None and self._scheduler is not None:
+                self._done = True
+                event_loop.finish(self._loop, self._scheduler.tasks)
             self._connection.close(_LINGER_MS)
             self._context.term()
 
@@ -133,21 +185,58 @@ class Worker:
         if self._stop_requested and not self._draining:
             self._drain()
 
-    def _wait(self) -> None:
+    def _turn(self, most: float | None, also: int | None = None) -> None:
+        """One turn with a scheduler: takes in what is there, lets everything advance, waits for at most `most` s.
+
+        `also` is a descriptor that ends the wait.
+        """
+        scheduler = self._scheduler
+        assert scheduler is not None
+        if self._done:
+            if also is not None:  # the event loop is being ended
+                zmq.zmq_poll([(also, zmq.POLLIN)], -1 if most is None else math.ceil(most * 1000))
+            return
+        until = time.monotonic() + _RECEIVE_TURN_S
+        drained_dry = False
+        while not self._done and time.monotonic() < until:
+            received = self._connection.receive()
+            if received is None:
+                drained_dry = True
+                break
+            self._handle(*received)
+        if self._stop_requested and not self._draining:
+            self._drain()
+        scheduler.step()
+        if self._drained and scheduler.idle:
+            self._done = True
+        if self._done:
+            if self._loop is not None:
+                self._loop.stop()
+            return
+        waits = [most, scheduler.seconds_to_wait(), None if drained_dry else 0.0]
+        wait = min((each for each in waits if each is not None), default=_LONGEST_WAIT_S)
+        if scheduler.busy:
+            wait = 0.0
+        if wait or time.monotonic() - self._looked_at > _LOOK_EVERY_S:
+            self._wait(wait, also)
+            self._looked_at = time.monotonic()
+
+    def _wait(self, most: float = _LONGEST_WAIT_S, also: int | None = None) -> None:
         if self._done:
             return
         now = time.monotonic()
         wait = self._connection.seconds_to_wait(now)
-        wait = _LONGEST_WAIT_S if wait is None else min(wait, _LONGEST_WAIT_S)
+        wait = most if wait is None else min(wait, most)
+        wait = min(wait, _LONGEST_WAIT_S)
         wait = min(wait, self._health.seconds_to_wait(now))
-        ready: list[tuple[Any, int]] = zmq.zmq_poll(
-            [
-                (self._connection.socket, zmq.POLLIN),
-                (self._connection.monitor, zmq.POLLIN),
-                (self._wakeup_read, zmq.POLLIN),
-            ],
-            math.ceil(wait * 1000),
-        )
+        sources: list[tuple[Any, int]] = [
+            (self._connection.socket, zmq.POLLIN),
+            (self._connection.monitor, zmq.POLLIN),
+            (self._wakeup_read, zmq.POLLIN),
+        ]
+        if also is not None:
+            sources.append((also, zmq.POLLIN))
+        ready: list[tuple[Any, int]] = zmq.zmq_poll(sources, math.ceil(wait * 1000))
         now = time.monotonic()
         for source, _ in ready:
             if source is self._connection.monitor:
@@ -155,10 +244,10 @@ class Worker:
             elif source == self._wakeup_read:
                 os.read(self._wakeup_read, 4096)
         self._connection.tick(now)
-        if not ready:
+        if not ready and (self._scheduler is None or self._scheduler.idle):
             self._health.tick(now)
 
-    def _handle(self, frame: bytes, attachments: list[bytes]) -> None:
+    def _handle(self, frame: bytes, attachments: list[Frame]) -> None:
         """One message. The usual REQUEST goes straight to the executor; the rest is looked at closely."""
         try:
             message = wire.unpack(frame)
@@ -169,6 +258,9 @@ class Worker:
                 and (len(message) - REQUEST_HEAD) % REQUEST_ITEM == 0
                 and _LISTS.issuperset(map(type, message[REQUEST_HEAD + 5 :: REQUEST_ITEM]))
             ):
+                if self._scheduler is not None and message[1] in (wire.CANCEL, wire.WINDOW):
+                    self._tell_scheduler(self._scheduler, message)
+                    return
                 message = self._look_closely(frame, attachments)
         except Exception:  # msgpack's many, or a message that is no array
             message = self._look_closely(frame, attachments)
@@ -180,7 +272,7 @@ class Worker:
             sent_ns = received_ns
         self._board.words[REQUESTS] += (len(message) - REQUEST_HEAD) // REQUEST_ITEM
         try:
-            self._executor.run(message, received_ns, sent_ns, attachments)
+            self._run(message, received_ns, sent_ns, attachments)
         except (TypeError, ValueError, WireError) as error:
             if self._forked:
                 self._end_forked_child()
@@ -188,12 +280,30 @@ class Worker:
                 self._connection.restart(time.monotonic(), f"malformed bundle: {error!r}")
             )
 
-    def _look_closely(self, frame: bytes, attachments: list[bytes]) -> Message | None:
+    def _tell_scheduler(self, scheduler: Scheduler, message: Message) -> None:
+        """CANCEL and WINDOW, PROTOCOL.md 4.4 and 4.6."""
+        head, numbers = message[:3], message[3:]
+        if head[0] != wire.VERSION or head[2] != self._connection.epoch or not head[2]:
+            return  # of an earlier session
+        if not all(map(wire.is_uint, numbers)) or (message[1] == wire.WINDOW and len(numbers) % 2):
+            log.error(
+                "dropped a message of the broker: a CANCEL or WINDOW that holds more than ids"
+            )
+        elif message[1] == wire.CANCEL:
+            scheduler.cancel(numbers)
+        else:
+            for id_, window in zip(numbers[::2], numbers[1::2]):
+                scheduler.widen(id_, window)
+
+    def _look_closely(self, frame: bytes, attachments: list[Frame]) -> Message | None:
         """The REQUEST, checked item by item; or None after any other message was handled."""
         now = time.monotonic()
         self._read_monitor(now)
         try:
-            return decode_requests(frame, len(attachments))
+            requests = decode_requests(frame, len(attachments))
+            if attachments:
+                place_arrays(requests, attachments)
+            return requests
         except WireError as error:
             why = str(error)
         message = self._connection.decode_control(frame, attachments)
@@ -207,7 +317,12 @@ class Worker:
     def _handle_control(self, message: Message, now: float) -> None:
         if message[1] == wire.DRAINED:
             # Everything dispatched came before it, and has been answered.
-            self._done = self._draining and message[2] == self._connection.epoch
+            if self._draining and message[2] == self._connection.epoch:
+                self._drained = True
+                if self._scheduler is None:
+                    self._done = True
+                else:
+                    self._scheduler.last_has_come = True
             return
         try:
             self._changed(self._connection.handle(message, now))
@@ -219,6 +334,8 @@ class Worker:
             self._begin_session()
         elif change is Change.ENDED:
             self._board.begin_session(0)
+            if self._scheduler is not None:
+                self._scheduler.end_session()
             if self._draining:
                 self._done = True
 
@@ -230,10 +347,10 @@ class Worker:
         self._same_clock = connection.same_clock()
         self._executor.encoder.max_body = connection.max_body
         self._board.begin_session(connection.epoch)
-        methods = {
-            name: {"idempotent": True} if method.idempotent else {}
-            for name, method in self._service.methods.items()
-        }
+        if self._scheduler is not None:
+            self._scheduler.begin_session(connection.epoch)
+        methods = {name: method.announce() for name, method in self._service.methods.items()}
+        concurrency = self._service.concurrency
         ready: dict[str, Any] = {
             "service": options.service_name,
             "methods": methods,
@@ -242,6 +359,7 @@ class Worker:
             "name": options.worker_name,
             "supervisor": options.supervisor,
             "generation": options.generation or None,
+            "concurrency": concurrency if concurrency > 1 else None,
         }
         self._send([wire.encode_control(wire.READY, connection.epoch, ready)])
         self._on_ready()

@@ -1,14 +1,22 @@
 """What an application declares: a service and its methods."""
 
-import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from samovar.hooks import H, Hooks
+from samovar.method import (
+    Batch,
+    Handler,
+    Kind,
+    Method,
+    check_count,
+    check_priority,
+    check_seconds,
+    kind_of,
+    wants_context,
+)
 
-Handler = Callable[..., Any]
 F = TypeVar("F", bound=Handler)
 
 # PROTOCOL.md 4.1: "service.method" has at most 255 bytes of these letters; the last dot divides it.
@@ -16,15 +24,6 @@ MAX_NAME = 255
 MAX_METHODS = 1024
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True)
-class Method:
-    """One method: its name without the service, the function, and what callers may assume of it."""
-
-    name: str
-    function: Handler
-    idempotent: bool
 
 
 def check_service_name(name: str) -> None:
@@ -41,22 +40,51 @@ class Service:
     """A named set of functions that callers reach as `name.function`.
 
     Declare it while the module is imported; it is read, and no longer changed, once a worker serves it.
-    A worker runs its methods one at a time, in its only thread.
+
+    A worker runs plain functions one at a time, in its main thread. `async def` handlers run many at once in an
+    event loop, functions with threads=... in threads, generators between the others' turns: docs/handlers.md.
+    `concurrency` (1 to 256) is how many requests a worker runs and holds at once, of all methods together; without
+    it the largest of: 64 for async handlers, `threads` of functions in threads, 16 for generators, `max_size`
+    of batches, 1. `threads` is for all plain functions that do not say their own. Raises ValueError.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self, name: str, *, concurrency: int | None = None, threads: int | None = None
+    ) -> None:
         check_service_name(name)
+        check_count("concurrency", concurrency)
+        check_count("threads", threads)
         self.name = name
         self.methods: dict[str, Method] = {}
         self.hooks = Hooks()
         self.state: Any = None  # what the load hook returned
+        self._concurrency = concurrency
+        self._threads = threads
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests one worker runs at once."""
+        if self._concurrency is not None:
+            return self._concurrency
+        return max((method.concurrency for method in self.methods.values()), default=1)
 
     @overload
     def method(self, function: F, /) -> F:
         ...
 
     @overload
-    def method(self, /, *, name: str | None = None, idempotent: bool = False) -> Callable[[F], F]:
+    def method(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        idempotent: bool = False,
+        pure: bool = False,
+        priority: int | str | None = None,
+        timeout: float | None = None,
+        hard_timeout: float | None = None,
+        threads: int | None = None,
+    ) -> Callable[[F], F]:
         ...
 
     def method(
@@ -66,22 +94,87 @@ class Service:
         *,
         name: str | None = None,
         idempotent: bool = False,
+        pure: bool = False,
+        priority: int | str | None = None,
+        timeout: float | None = None,
+        hard_timeout: float | None = None,
+        threads: int | None = None,
     ) -> F | Callable[[F], F]:
         """Offers a function to callers, and returns it unchanged.
 
-        Used as `@service.method` or `@service.method(idempotent=True, name="other")`. `idempotent` says
-        that running it twice does no harm: the broker then runs it again when a worker died under it.
-        What the function returns is encoded soon, not at once: lists and maps may be changed afterwards, but
+        Used as `@service.method` or `@service.method(idempotent=True, name="other")`.
+
+        name          what callers say; the function's own without it
+        idempotent    running it twice does no harm: it is run again when a worker died under it
+        pure          equal arguments have equal results: equal calls that are outstanding together are run once
+        priority      "urgent", "normal" or "bulk", for calls that give none
+        timeout       seconds, for calls that give none
+        hard_timeout  seconds after which the supervisor kills the worker that is still at it
+        threads       so many of it at once, in threads: for code that releases the GIL
+
+        What a plain function returns is encoded soon, not at once: lists and maps may be changed afterwards, but
         a bytearray must not be; return bytes(buffer) of one that is used again.
-        Raises ValueError for a name that cannot go over the wire or that is taken, TypeError for what
-        cannot be served.
+        Raises ValueError for a name that cannot go over the wire or that is taken and for numbers out of
+        range, TypeError for what cannot be served.
         """
 
         def offer(function: F) -> F:
-            self._add(function, name, idempotent)
+            own = self._threads if threads is None and _may_run_in_threads(function) else threads
+            self._add(
+                function,
+                name,
+                None,
+                own,
+                idempotent=idempotent or pure,
+                pure=pure,
+                priority=check_priority(priority),
+                timeout=timeout,
+                hard_timeout=hard_timeout,
+            )
             return function
 
         return offer if function is None else offer(function)
+
+    def batch(
+        self,
+        *,
+        max_size: int = 64,
+        max_delay_ms: float = 2.0,
+        name: str | None = None,
+        idempotent: bool = False,
+        pure: bool = False,
+        priority: int | str | None = None,
+        timeout: float | None = None,
+        hard_timeout: float | None = None,
+        threads: int | None = None,
+    ) -> Callable[[F], F]:
+        """Offers a function that handles many requests at once: it takes a list and returns one of the same length.
+
+        Callers see a method of one argument, and get their own result. The list has each request's argument; for
+        requests with several positional arguments a tuple of them. An Exception in the returned list is the error
+        of that one caller; one that is raised is everybody's. A batch takes what is there, at most
+        `max_size`, and waits at most `max_delay_ms` for more, never so long that a deadline is in danger.
+        The other options are those of method(). The function may be plain, async, or run in threads.
+        """
+        check_count("max_size", max_size)
+        if not (isinstance(max_delay_ms, (int, float)) and 0 <= max_delay_ms <= 60_000):
+            raise ValueError(f"max_delay_ms={max_delay_ms!r}: use 0 to 60,000 milliseconds")
+
+        def offer(function: F) -> F:
+            self._add(
+                function,
+                name,
+                Batch(max_size, max_delay_ms / 1000),
+                threads,
+                idempotent=idempotent or pure,
+                pure=pure,
+                priority=check_priority(priority),
+                timeout=timeout,
+                hard_timeout=hard_timeout,
+            )
+            return function
+
+        return offer
 
     def load(self, hook: H) -> H:
         """Decorates what loads the data, once for all workers. Its result becomes `service.state`."""
@@ -103,7 +196,14 @@ class Service:
         """Decorates what a worker does after its last request. What it raises is only logged."""
         return self.hooks.add("on_stop", hook)
 
-    def _add(self, function: Handler, name: str | None, idempotent: bool) -> None:
+    def _add(
+        self,
+        function: Handler,
+        name: str | None,
+        batch: Batch | None,
+        threads: int | None,
+        **options: Any,
+    ) -> None:
         if not callable(function):
             raise TypeError(
                 f"service {self.name!r}: method() decorates a function, but got {function!r}; "
@@ -113,11 +213,32 @@ class Service:
             name = getattr(function, "__name__", None)
             if name is None:
                 raise TypeError(f"service {self.name!r}: {function!r} has no name: give name=...")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        self._check_name(name)
+        check_count("threads", threads)
+        check_seconds("timeout", options["timeout"])
+        check_seconds("hard_timeout", options["hard_timeout"])
+        kind = kind_of(function, threads or 0)
+        context = wants_context(function)
+        if batch is not None and (kind.streams or context):
             raise TypeError(
-                f"service {self.name!r}: {name!r} is async, but a worker calls plain functions; "
-                "wrap it in one that uses asyncio.run()"
+                f"service {self.name!r}: the batch {name!r} serves many requests at once, so it "
+                "can neither stream nor take a Context"
             )
+        if options["pure"] and kind.streams:
+            raise TypeError(
+                f"service {self.name!r}: the stream {name!r} cannot be pure: each reader has its own pace"
+            )
+        self.methods[name] = Method(
+            name=name,
+            function=function,
+            threads=threads or 0,
+            kind=kind,
+            wants_context=context,
+            batch=batch,
+            **options,
+        )
+
+    def _check_name(self, name: str) -> None:
         if not isinstance(name, str) or not _METHOD_NAME.fullmatch(name):
             raise ValueError(
                 f"service {self.name!r}: {name!r} cannot name a method: "
@@ -138,7 +259,10 @@ class Service:
             raise ValueError(
                 f"service {self.name!r} has {MAX_METHODS} methods: no more are allowed"
             )
-        self.methods[name] = Method(name, function, idempotent)
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, methods={sorted(self.methods)})"
+
+
+def _may_run_in_threads(function: Handler) -> bool:
+    return callable(function) and kind_of(function, 0) is Kind.PLAIN

@@ -24,6 +24,8 @@ POOL = 9
 OBITUARY = 10
 PROBE = 11
 PROTOCOL_ERROR = 12
+ITEMS = 13
+WINDOW = 14
 COMMAND = 15
 COMMAND_DONE = 16
 
@@ -32,15 +34,19 @@ OK = 0
 APP_ERROR = 1
 BAD_REQUEST = 2
 DEADLINE_EXCEEDED = 6
+CANCELLED = 8
 TOO_LARGE = 9
 
 FLAG_IDEMPOTENT = 1
 FLAG_METADATA = 2
+FLAG_STREAM = 4
 
 # Limits: section 7, and proto/limits.hpp for their reasons.
 MAX_DEPTH = 64  # nesting, the message's own array included
 MAX_BUNDLE = 1024
 MAX_CREDIT = 256
+DEFAULT_WINDOW = 16
+MAX_WINDOW = 1024
 MAX_CONTROL_BYTES = 256 * 1024
 MAX_ERROR_TEXT = 16 * 1024
 MAX_PREFIX_INTEGER = (1 << 53) - 1
@@ -60,9 +66,9 @@ def unpack(data: bytes | memoryview) -> Any:
     return msgpack.unpackb(data, timestamp=3, strict_map_key=False)
 
 
-def new_packer() -> Any:
+def new_packer(default: Any = None) -> Any:
     """A msgpack.Packer with our settings: aware datetimes become timestamps. Not thread-safe."""
-    return msgpack.Packer(datetime=True)
+    return msgpack.Packer(datetime=True, default=default)
 
 
 _pack = new_packer().pack

@@ -49,6 +49,15 @@ class Reply:
     attachments: list[bytes] = field(default_factory=list)
 
 
+@dataclass
+class Item:
+    """One item of a stream."""
+
+    value: Any
+    attachments: list[bytes]
+    message: int
+
+
 class FakeBroker:
     live: "list[FakeBroker]" = []  # those that are open
 
@@ -59,6 +68,7 @@ class FakeBroker:
         self.answer_drain = True
         self.peers: dict[bytes, Peer] = {}
         self.replies: dict[int, Reply] = {}
+        self.items: dict[int, list[Item]] = {}
         self.hellos = 0
         self.messages = 0
         self.stale = 0  # messages of another epoch
@@ -138,6 +148,8 @@ class FakeBroker:
             peer.drains += 1
             if self.answer_drain:
                 self.send(identity, [1, wire.DRAINED, epoch, {}])
+        elif kind == wire.ITEMS:
+            self._take_items(message[3:], attachments)
         else:
             self._take_replies(decode_replies(frame, len(attachments)), attachments)
 
@@ -157,6 +169,17 @@ class FakeBroker:
             "max_timeout_us": 86_400_000_000,
         }
         self.send(identity, [1, wire.HELLO, peer.epoch, content])
+
+    def _take_items(self, flat: list[Any], attachments: list[bytes]) -> None:
+        assert flat and len(flat) % 5 == 0
+        for start in range(0, len(flat), 5):
+            id_, attempt, seq, value, ext = flat[start : start + 5]
+            items = self.items.setdefault(id_, [])
+            assert seq == len(items), f"item {seq} of request {id_} came after {len(items)} others"
+            assert id_ not in self.replies, "an item after the end of its stream"
+            buffers = [attachments.pop(0) for _ in range((ext or {}).get("attachments", 0))]
+            items.append(Item(value, buffers, message=self.messages))
+        assert not attachments
 
     def _take_replies(self, message: list[Any], attachments: list[bytes]) -> None:
         for start in range(REPLY_HEAD, len(message), REPLY_ITEM):
@@ -188,8 +211,32 @@ class FakeBroker:
         kwargs: Any = None,
         timeout_us: int = 30_000_000,
         ext: Any = None,
+        flags: int = 0,
     ) -> list[Any]:
-        return [next(self._ids), 1, 0, timeout_us, method, list(args), kwargs, ext]
+        return [next(self._ids), 1, flags, timeout_us, method, list(args), kwargs, ext]
+
+    def stream(
+        self, worker: Peer, method: str, *args: Any, window: int = 16, **options: Any
+    ) -> int:
+        """Sends a request for a stream; returns its id."""
+        item = self.item(method, *args, ext={"window": window}, flags=wire.FLAG_STREAM, **options)
+        return self.dispatch(worker, item)[0]
+
+    def widen(self, worker: Peer, id_: int, window: int) -> None:
+        self.send(worker.identity, [1, wire.WINDOW, worker.epoch, id_, window])
+
+    def cancel(self, worker: Peer, *ids: int) -> None:
+        self.send(worker.identity, [1, wire.CANCEL, worker.epoch, *ids])
+
+    def values(self, id_: int, count: int) -> list[Any]:
+        """Waits for so many items of a stream; returns all that came."""
+        self.wait(lambda: len(self.items.get(id_, ())) >= count, f"{count} items of {id_}")
+        return [item.value for item in self.items[id_]]
+
+    def reply(self, id_: int) -> "Reply":
+        """Waits for one reply."""
+        self.wait(lambda: id_ in self.replies, f"the reply to {id_}")
+        return self.replies[id_]
 
     def dispatch(
         self,

@@ -1,0 +1,47 @@
+"""A request that a worker holds, from its arrival until its reply."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from samovar.attached import Frame
+from samovar.context import Context
+from samovar.explain import Stop
+from samovar.method import Method
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request. Times are CLOCK_MONOTONIC nanoseconds."""
+
+    id: int
+    attempt: int
+    flags: int
+    deadline_ns: int
+    name: str  # "service.method"
+    method: Method
+    args: list[Any]
+    kwargs: dict[str, Any] | None
+    ext: dict[str, Any] | None
+    frames: list[Frame]
+    window: int = 0  # of a stream: how many items it may have sent in all
+    started_ns: int = (
+        0  # when it began, or when its current turn did; 0: not yet, or it waits for its reader
+    )
+    run_ns: int = 0  # of its turns before
+    stop: Stop | None = None  # why it is to end early
+    context: Context | None = None
+
+    def begin(self, board: Any, service: Any) -> tuple[Any, ...]:
+        """Makes the context if the handler wants one; returns the positional arguments."""
+        if not self.method.wants_context:
+            return tuple(self.args)
+        self.context = Context(
+            self.id,
+            self.attempt,
+            self.name,
+            self.deadline_ns / 1e9,
+            self.ext,
+            board,
+            service,
+        )
+        return (self.context, *self.args)
