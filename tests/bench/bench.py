@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import bars, core, driving, flush, instructions, machine, page, startup, ways
+from bench import bars, core, driving, flush, instructions, machine, page, pool, startup, ways
 from bench.scenarios import SCENARIOS, Scenario, Setup
 from bench.setups import Target
 from bench.stage import ROOT, Failed, Stage
@@ -155,7 +155,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         seconds = args.seconds or (0.4 if args.quick else 0.6)
         run = Run(Path(directory), warm_up=0.15 if args.quick else 0.25, seconds=seconds)
         rounds = measure_rounds(run, wanted, args, Path(directory))
-        for name, (quick, each) in (core.CASES | instructions.CASES).items():
+        for name, (quick, each) in (pool.CASES | core.CASES | instructions.CASES).items():
             if wanted(name, quick):
                 print(f"  {name}", flush=True)
                 run.attempt(name, 0, each)

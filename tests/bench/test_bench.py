@@ -43,6 +43,10 @@ def rounds() -> bars.Rounds:
     found["samovard_start"] = [{"ms": 12.0}] * 3
     found["slow_item"] = [{"first_ms": 0.9, "held": 6}] * 3
     found["samovar_call"] = [{"ms": 80.0}] * 3
+    memory = {"after_fork": 1.01, "hot": 1.08, "compact": 1.02, "uniform_objects": 2.7}
+    found["pool_memory"] = [{**memory, "fork_ready_ms": 30.0, "fresh_load_ms": 1700.0}]
+    found["pool_hang"] = [{"p99_ratio": 1.1, "capacity_back_ms": 20.0}]
+    found["pool_reload"] = [{"failed": 0, "calls": 100_000}]
     return found
 
 
