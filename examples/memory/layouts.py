@@ -54,24 +54,16 @@ class Compact:
 
 
 class Mapped:
-    """numpy records in a file that is mapped: shared by all processes that map it, forked or not."""
+    """numpy records in a file that is mapped: shared by all processes that map it, forked or not.
+
+    Made once, when the data are made, by numpy.save(); fields key (u8), name (S16), value (f8).
+    """
 
     def __init__(self, path: Path) -> None:
         import numpy
 
         self._records = numpy.load(path, mmap_mode="r")
         self._keys = self._records["key"]
-
-    @staticmethod
-    def write(path: Path, rows: int) -> None:
-        """Once, when the data are made; not in a worker."""
-        import numpy
-
-        records = numpy.zeros(rows, dtype=[("key", "u8"), ("name", "S16"), ("value", "f8")])
-        records["key"] = numpy.arange(rows)
-        records["name"] = [f"name of {key:08x}" for key in range(rows)]
-        records["value"] = records["key"] / 2
-        numpy.save(path, records)
 
     def get(self, key: int) -> Row | None:
         at = int(self._keys.searchsorted(key))
