@@ -47,8 +47,14 @@ def test_a_module_is_found_in_the_working_directory(expose: Expose, client: Clie
 def test_a_star_is_all_public_functions(expose: Expose, client: Client) -> None:
     expose("shelf:*,other-name=add")
     assert client.ok("shelf.add", 1, 2) == client.ok("shelf.other-name", 1, 2) == 3
+    assert client.ok("shelf.later", 1) == 2, "async functions, too"
+    assert (
+        client.call("shelf.trickle", 2).word == "bad_request"
+    ), "a stream: its caller has to want one"
     outcome = client.call("shelf.no_such")
-    assert outcome.message.endswith("it has: add, fails, other-name, pieces, shape, spread")
+    assert outcome.message.endswith(
+        "it has: add, fails, later, other-name, pieces, shape, spread, trickle"
+    )
 
 
 def test_a_module_in_c_can_be_exposed(expose: Expose, client: Client) -> None:

@@ -256,6 +256,17 @@ def test_a_script_that_closes_its_stdout_is_ended(
     assert not is_running(pid)
 
 
+def test_a_script_that_ends_and_leaves_a_child_with_its_stdout_is_noticed(
+    scene: Scene, broker: Broker, client: Client
+) -> None:
+    serve(scene, broker)
+    outcome = client.call("old.line", "leave-a-child")
+    assert (outcome.word, outcome.value["exit_code"]) == ("worker_lost", 6)
+    assert client.ok("old.line", "tea") == "tea"
+    (child,) = [int(note[6:]) for note in scene.notes() if note.startswith("child ")]
+    wait_until(lambda: not is_running(child), "its child lives on")
+
+
 @pytest.mark.parametrize("who", ["worker", "supervisor"])
 def test_no_script_outlives_its_worker_even_one_that_never_reads_again(
     scene: Scene, broker: Broker, client: Client, who: str
@@ -301,6 +312,10 @@ def test_a_reload_starts_the_script_anew(scene: Scene, broker: Broker, client: C
     script.write_text("for line in __import__('sys').stdin: print('\"new\"')\n")
     pool.signal(signal.SIGHUP)
     wait_until(lambda: client.ok("old.line", "") == "new", "the old one serves on")
+    script.write_text("this is no Python\n")
+    pool.signal(signal.SIGHUP)
+    pool.wait_for_line("generation 3 is given up: .* exited with code 1")
+    assert client.ok("old.line", "") == "new"
 
 
 # --- its start ---------------------------------------------------------------------------------------------

@@ -64,6 +64,11 @@ def obey(line: str) -> None:
     elif word == "close":
         os.close(1)
         time.sleep(60)
+    elif word == "leave-a-child":
+        if os.fork() == 0:
+            note(f"child {os.getpid()}")
+            time.sleep(60)
+        os._exit(6)
     elif word == "ignore-end":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         note("ignores its end")

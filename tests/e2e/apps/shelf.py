@@ -1,6 +1,6 @@
 """A module that knows nothing of Samovar."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from os.path import join  # noqa: F401: not its own, so not public
 from typing import Any
 
@@ -44,6 +44,15 @@ def shape() -> dict[str, Any]:
 
 def fails() -> None:
     raise RuntimeError("the shelf is empty")
+
+
+async def later(value: int) -> int:
+    return value + 1
+
+
+async def trickle(count: int) -> AsyncIterator[int]:
+    for each in range(count):
+        yield each
 
 
 def _hidden() -> None:
