@@ -30,6 +30,9 @@ constexpr int kLookAgainMs = 2;
 // A loop that always finds messages looks at signals and at broken connections at least this often.
 constexpr auto kLookEvery = 1ms;
 
+// The clock for people may be set, or go on while this machine sleeps.
+constexpr auto kTellTimeEvery = 5s;
+
 // What a client's libzmq (with ZMQ_IMMEDIATE) has received and the client has not read is dropped when the connection
 // ends: so long it has for the last replies.
 constexpr auto kParting = 200ms;
@@ -62,6 +65,7 @@ int Server::run() {
   for (TimePoint now = Clock::now(); !finished(now);) {
     wait();
     now = Clock::now();
+    if (now - clock_told_ >= kTellTimeEvery) tell_time(now);
     receive(backend_, Side::backend, now);
     receive(frontend_, Side::frontend, now);
     read_signals(now);
@@ -72,6 +76,14 @@ int Server::run() {
     flush(now);
   }
   return stop_signals_ > 1 ? 128 + SIGTERM : 0;
+}
+
+void Server::tell_time(TimePoint now) {
+  clock_told_ = now;
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+  core_.handle(event::WallClock{static_cast<std::uint64_t>(
+                   std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count())},
+               now);
 }
 
 void Server::receive(Gate& gate, Side side, TimePoint now) {

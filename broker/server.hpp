@@ -30,6 +30,7 @@ class Server {
   void receive(Gate& gate, Side side, TimePoint now);
   void look_for_lost(Gate& gate, Side side, TimePoint now);
   void read_signals(TimePoint now);
+  void tell_time(TimePoint now);
   void flush(TimePoint now);
   bool finished(TimePoint now);
   void wait();
@@ -48,6 +49,7 @@ class Server {
   std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
   std::uint64_t dropped_told_ = 0;    // of frontend_.dropped(): what the log knows
   bool signalled_ = true;             // there may be signals to read
+  TimePoint clock_told_{};            // when the core was told the time for people
   TimePoint looked_at_{};             // when all descriptors were asked last
 };
 

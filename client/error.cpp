@@ -54,6 +54,7 @@ Error make_error(const Reply& reply) {
   details.signal = value.signal;
   details.exit_code = value.exit_code;
   details.stderr_lines = std::move(value.stderr_lines);
+  details.stack = std::move(value.stack);
   details.method = reply.method;
   details.endpoint = reply.endpoint;
   return {reply.outcome.status, std::move(details), reply.idempotent};

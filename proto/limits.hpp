@@ -105,6 +105,12 @@ inline constexpr std::size_t kMaxServices = 1'000;
 inline constexpr std::size_t kMaxWorkers = 10'000;
 inline constexpr std::size_t kMaxPeers = 50'000;
 
+// Calls of samovar.reload and samovar.scale that wait for their supervisors at the same time.
+inline constexpr std::size_t kMaxErrands = 64;
+
+// Deaths of workers that are remembered, each with up to 32 KiB of text.
+inline constexpr std::size_t kMaxDeaths = 100;
+
 // What waits for a peer that does not read, beyond the 64 messages of its socket. More is dropped and counted.
 inline constexpr std::size_t kMaxUnsentBytes = 256u << 20;
 

@@ -1,6 +1,7 @@
 #include "broker/core/core.hpp"
 
 #include <cassert>
+#include <utility>
 
 #include "proto/codec.hpp"
 #include "proto/control.hpp"
@@ -81,6 +82,8 @@ void Core::handle(const event::Hello& event, TimePoint now) {
       auto supervisor = std::make_unique<Supervisor>();
       supervisor->peer = event.peer;
       supervisor->epoch = epoch;
+      supervisor->name = hello.name.empty() ? hello.token : hello.name;
+      supervisor->pid = hello.pid;
       supervisor->token = hello.token;
       supervisors_[raw(event.peer)] = std::move(supervisor);
       break;
@@ -175,6 +178,7 @@ void Core::forget_peer(PeerId peer, TimePoint now) {
   if (Supervisor* supervisor = find_in(supervisors_, peer)) {
     update_pool(*supervisor, std::nullopt, now);
     supervisors_.erase(raw(peer));
+    errands_lose(peer, now);
     // Its workers that died have nobody left who could say why.
     std::vector<Worker*> mourned;
     for (const auto& [id, worker] : workers_) {
@@ -262,6 +266,11 @@ void Core::handle(const event::RepliesDropped& event, TimePoint) {
   counters_.replies_dropped += event.count;
 }
 
+void Core::handle(const event::WallClock& event, TimePoint now) {
+  wall_offset_us_ =
+      static_cast<std::int64_t>(event.us) - static_cast<std::int64_t>(to_us(now.time_since_epoch()));
+}
+
 // --- time ----------------------------------------------------------------------------------------------
 
 void Core::tick(TimePoint now) {
@@ -300,6 +309,12 @@ void Core::handle(const event::Shutdown&, TimePoint now) {
   error.where = "queued";
   for (const auto& [name, service] : services_) {
     for (Request* request : service->queue.all()) end_early(*request, Status::unavailable, error, now);
+  }
+  error.message = "the broker is going away; its supervisors may do it all the same";
+  error.where = "running";
+  for (const auto& [id, errand] : std::exchange(errands_, {})) {
+    settle(*errand.request, Status::broker_lost, error, now);
+    forget(*errand.request);
   }
 }
 

@@ -5,6 +5,7 @@
 //   core.cpp           peers, time, services
 //   core_requests.cpp  a request from acceptance to outcome
 //   core_workers.cpp   a worker from READY to its end, and its supervisor
+//   core_builtin.cpp   the broker's own service, and what it has supervisors do
 //   status.cpp         what `samovar status` shows
 //   invariants.cpp     what must hold between any two events
 #pragma once
@@ -17,6 +18,8 @@
 
 #include "broker/core/config.hpp"
 #include "broker/core/counters.hpp"
+#include "broker/core/deaths.hpp"
+#include "broker/core/errand.hpp"
 #include "broker/core/event.hpp"
 #include "broker/core/id_table.hpp"
 #include "broker/core/outbox.hpp"
@@ -39,6 +42,8 @@ struct Client {
 struct Supervisor {
   PeerId peer{};
   Epoch epoch{};
+  std::string name;  // for people
+  std::uint64_t pid = 0;
   std::string token;
   std::optional<proto::Pool> pool;
   bool holds() const {
@@ -61,6 +66,8 @@ class Core {
   void handle(const event::Drain& event, TimePoint now);
   void handle(const event::Pool& event, TimePoint now);
   void handle(const event::Obituary& event, TimePoint now);
+  void handle(const event::CommandDone& event, TimePoint now);
+  void handle(const event::WallClock& event, TimePoint now);
   void handle(const event::PeerLost& event, TimePoint now);
   void handle(const event::Malformed& event, TimePoint now);
   void handle(const event::PoolFailed& event, TimePoint now);
@@ -116,14 +123,14 @@ class Core {
               const Frames& attachments = {});
   void refuse_request(const Client& client, const proto::RequestItem& item, Status status,
                       proto::ErrorValue error);
+  Request& take_request(Client& client, const proto::RequestItem& item, Service& service, Method* method,
+                        TimePoint sent, TimePoint now);
   void accept(Client& client, const proto::RequestItem& item, const FramePtr& frame,
               const Frames& attachments, TimePoint sent, TimePoint now);
   bool refuse_at_the_door(const Client& client, const proto::RequestItem& item, std::size_t bytes,
                           Service& service, TimePoint now);
   Method* find_method(std::string_view name);
-  Service* service_of(const Client& client, const proto::RequestItem& item, TimePoint now);
-  void answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method,
-                      TimePoint now);
+  Service* service_of(Client& client, const proto::RequestItem& item, TimePoint sent, TimePoint now);
   void take_reply(Worker& worker, const proto::ReplyItem& item, const Frames& attachments, TimePoint now);
   void dispatch(Service& service, TimePoint now);
   void methods_known(Service& service, TimePoint now);
@@ -136,10 +143,19 @@ class Core {
   // An end that does not come from a worker: what is queued is gone, what runs is abandoned.
   void end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
   void leave(Request& request);
+  void left_behind(Request& request);
   void client_gone(Client& client);
   void release(Request& request);
   void forget(Request& request);
   void deadline_passed(Request& request, TimePoint now);
+
+  // core_builtin.cpp
+  void answer_builtin(Client& client, const proto::RequestItem& item, std::string_view method, TimePoint sent,
+                      TimePoint now);
+  void command(Client& client, const proto::RequestItem& item, std::string_view service_name,
+               proto::Command command, TimePoint sent, TimePoint now);
+  void errands_lose(PeerId supervisor, TimePoint now);
+  void finish_errand(std::uint64_t id, TimePoint now);
 
   // core_workers.cpp
   void retire(Worker& worker, TimePoint now);
@@ -147,6 +163,8 @@ class Core {
   void bury(Worker& worker, TimePoint now);
   bool supervised(const Worker& worker) const;
   void update_pool(Supervisor& supervisor, std::optional<proto::Pool> pool, TimePoint now);
+  bool was_running(const Worker& worker, const Request& request) const;
+  void record_death(const Worker& worker, TimePoint now);
   bool runs_again(Worker& worker, Request& request, TimePoint now);
   proto::ErrorValue worker_lost_error(const Worker& worker, const Request& request) const;
 
@@ -172,6 +190,11 @@ class Core {
   Method* last_method_ = nullptr;                                               // that was asked for
   Recycled<Request> requests_;
   IdTable<Request> in_flight_;  // by dispatch id, abandoned ones included
+
+  std::unordered_map<std::uint64_t, Errand> errands_;  // by the id of their COMMANDs
+  std::uint64_t command_serial_ = 0;
+  Deaths deaths_;
+  std::int64_t wall_offset_us_ = 0;  // of the time for people from `now`
 
   // Complaints to each peer since then; begun anew every kComplaintsPer.
   TimePoint complaints_since_{};

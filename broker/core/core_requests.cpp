@@ -91,10 +91,27 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   if (wrong) return refuse_request(client, item, Status::bad_request, error_at("broker", wrong));
 
   Method* method = find_method(item.method);
-  Service* service = method ? method->service : service_of(client, item, now);
+  Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
 
+  Request& request = take_request(client, item, *service, method, sent, now);
+  if (!method) request.name = std::make_unique<std::string>(item.method);
+  request.payload.set(item.tail(), frame, attachments);
+  request.bytes = bytes;
+  service->retries.earn();
+  service->queue.push_back(request);
+
+  if (service->is_deserted()) {
+    service_changed(*service, now);
+  } else {
+    dispatch(*service, now);
+  }
+}
+
+// One that its caller waits for until its deadline; without a payload yet.
+Request& Core::take_request(Client& client, const proto::RequestItem& item, Service& service, Method* method,
+                            TimePoint sent, TimePoint now) {
   Request& request = requests_.take();
   request.state = Request::State::queued;
   request.attempt = item.attempt;
@@ -106,11 +123,9 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   request.priority = item.priority;
   request.id = item.id;
   request.client = &client;
-  request.service = service;
+  request.service = &service;
   request.method = method;
-  if (!method) request.name = std::make_unique<std::string>(item.method);
-  request.payload.set(item.tail(), frame, attachments);
-  request.bytes = bytes;
+  request.bytes = 0;
   request.accepted = now;
   request.queued_since = now;
   request.deadline =
@@ -118,14 +133,7 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   if (request.default_timeout || request.default_priority) set_defaults(request, sent);
   client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
-  service->retries.earn();
-  service->queue.push_back(request);
-
-  if (service->is_deserted()) {
-    service_changed(*service, now);
-  } else {
-    dispatch(*service, now);
-  }
+  return request;
 }
 
 // What the caller left to the method, or where that says nothing to the broker.
@@ -147,7 +155,7 @@ Method* Core::find_method(std::string_view name) {
 
 // The service of a method that nobody has announced, where its requests are to wait for somebody. Else they have been
 // answered: nullptr.
-Service* Core::service_of(const Client& client, const proto::RequestItem& item, TimePoint now) {
+Service* Core::service_of(Client& client, const proto::RequestItem& item, TimePoint sent, TimePoint now) {
   const auto refuse = [&](Status status, std::string why) {
     refuse_request(client, item, status, error_at("broker", std::move(why)));
     return nullptr;
@@ -157,7 +165,7 @@ Service* Core::service_of(const Client& client, const proto::RequestItem& item, 
     return refuse(Status::bad_request,
                   "the method is not 'service.method' in letters, digits, '_', '-' and '.'");
   }
-  if (name.service == kBuiltin) return answer_builtin(client, item, name.method, now), nullptr;
+  if (name.service == kBuiltin) return answer_builtin(client, item, name.method, sent, now), nullptr;
   if (draining_) return refuse(Status::unavailable, kGoingAway);
 
   Service* service = find_service(name.service);
@@ -199,27 +207,6 @@ bool Core::refuse_at_the_door(const Client& client, const proto::RequestItem& it
                       "' is full: " + std::to_string(service.queue.bytes()) + " bytes (max_queued_bytes)");
   }
   return false;
-}
-
-void Core::answer_builtin(const Client& client, const proto::RequestItem& item, std::string_view method,
-                          TimePoint now) {
-  std::string tail;
-  if (method == "ping") {
-    proto::append_str(tail, "pong");
-  } else if (method == "services") {
-    tail = services();
-  } else if (method == "status") {
-    tail = status(now);
-  } else {
-    proto::ErrorValue error;
-    error.where = "broker";
-    error.message = "the broker has no method '" + std::string(method) +
-                    "'; it has: samovar.ping, samovar.services, samovar.status";
-    return refuse_request(client, item, Status::bad_request, std::move(error));
-  }
-  outcomes_[0] += 1;
-  tail += proto::kNil;
-  answer(client, item.id, item.attempt, Outcome{Status::ok, 0, tail});
 }
 
 // --- outcomes --------------------------------------------------------------------------------------------
@@ -265,29 +252,30 @@ void Core::leave(Request& request) {
 }
 
 void Core::end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
-  if (request.state == Request::State::queued) {
-    request.service->queue.remove(request);
-    settle(request, status, error, now);
-    forget(request);
-  } else {
-    settle(request, status, error, now);
-    request.state = Request::State::abandoned;
-    request.service->abandoned += 1;
+  if (request.state == Request::State::queued) request.service->queue.remove(request);
+  settle(request, status, error, now);
+  left_behind(request);
+}
+
+// What becomes of a request whose caller has just left; a queued one has been taken out of its queue.
+void Core::left_behind(Request& request) {
+  switch (request.state) {
+    case Request::State::queued: return forget(request);
+    case Request::State::commanded: errands_.erase(raw(request.dispatch_id)); return forget(request);
+    case Request::State::in_flight:
+      request.state = Request::State::abandoned;
+      request.service->abandoned += 1;
+      return;
+    case Request::State::abandoned: return;
   }
 }
 
 void Core::client_gone(Client& client) {
   for (Request* request : client.outstanding.all()) {
     counters_.client_gone += 1;
-    if (request->state == Request::State::queued) {
-      request->service->queue.remove(*request);
-      leave(*request);
-      forget(*request);
-    } else {
-      leave(*request);
-      request->state = Request::State::abandoned;
-      request->service->abandoned += 1;
-    }
+    if (request->state == Request::State::queued) request->service->queue.remove(*request);
+    leave(*request);
+    left_behind(*request);
   }
 }
 
@@ -297,6 +285,10 @@ void Core::deadline_passed(Request& request, TimePoint now) {
   if (request.state == Request::State::queued) {
     error.where = "queued";
     error.message = "the deadline (" + ms + " ms) passed while the request was queued; nothing ran";
+  } else if (request.state == Request::State::commanded) {
+    error.where = "running";
+    error.message = "the deadline (" + ms + " ms) passed before all supervisors of service '" +
+                    request.service->name + "' had answered; they go on with it";
   } else {
     error.where = "running";
     error.message =

@@ -97,6 +97,7 @@ void Core::dying(Worker& worker, TimePoint now) {
   const bool lost_in_service = worker.state == Worker::State::ready;
   retire(worker, now);
   if (lost_in_service) counters_.workers_lost += 1;
+  worker.lost_in_service = worker.lost_in_service || lost_in_service;
   const bool complete = worker.connection_lost && (worker.obituary || !supervised(worker));
   if (worker.state == Worker::State::greeted || complete) return bury(worker, now);
   if (worker.state != Worker::State::dying) {
@@ -123,6 +124,7 @@ void Core::bury(Worker& worker, TimePoint now) {
     if (worker.obituary && !worker.obituary->reason.empty()) text += ": " + worker.obituary->reason;
     if (!worker.held.empty()) text += "; it held " + std::to_string(worker.held.size()) + " requests";
     outbox_.note(worker.held.empty() ? Note::Level::info : Note::Level::warning, "worker", std::move(text));
+    record_death(worker, now);
   }
   std::vector<Request*> again;
   while (Request* request = worker.held.front()) {
@@ -135,6 +137,41 @@ void Core::bury(Worker& worker, TimePoint now) {
   workers_by_epoch_.erase(raw(worker.epoch));
   workers_.erase(raw(worker.peer));
   if (service) service_changed(*service, now);
+}
+
+// As far as is known. Without a board a lone request must have been it.
+bool Core::was_running(const Worker& worker, const Request& request) const {
+  if (!worker.obituary) return false;
+  const proto::Obituary& obituary = *worker.obituary;
+  if (!obituary.last_started) return worker.held.size() == 1;
+  const std::uint64_t id = raw(request.dispatch_id);
+  if (worker.concurrency > 1) return id <= *obituary.last_started;
+  return id == *obituary.last_started && obituary.running;
+}
+
+// A worker that was drained and ends is no death.
+void Core::record_death(const Worker& worker, TimePoint now) {
+  static const proto::Obituary kNone;
+  const proto::Obituary& obituary = worker.obituary ? *worker.obituary : kNone;
+  const bool crashed = obituary.signal || obituary.exit_code.value_or(0) != 0;
+  if (!crashed && !worker.lost_in_service) return;
+  Death death;
+  death.when_us =
+      static_cast<std::uint64_t>(static_cast<std::int64_t>(to_us(now.time_since_epoch())) + wall_offset_us_);
+  death.service = worker.service->name;
+  death.worker = worker.name;
+  death.pid = obituary.pid.value_or(worker.pid);
+  death.generation = worker.generation;
+  death.reason = worker.obituary ? obituary.reason : "its connection broke";
+  death.signal = obituary.signal;
+  death.exit_code = obituary.exit_code;
+  death.out_of_memory = obituary.out_of_memory;
+  death.stderr_lines = obituary.stderr_lines;
+  death.stack = obituary.stack;
+  for (const Request* request = worker.held.front(); request; request = worker.held.next(*request)) {
+    if (was_running(worker, *request)) death.running.push_back(request->method->full_name);
+  }
+  deaths_.add(std::move(death));
 }
 
 // What becomes of a request whose worker is gone: false when it has ended.
@@ -181,6 +218,7 @@ proto::ErrorValue Core::worker_lost_error(const Worker& worker, const Request& r
   error.signal = obituary.signal;
   error.exit_code = obituary.exit_code;
   error.stderr_lines = obituary.stderr_lines;
+  error.stack = obituary.stack;
   return error;
 }
 

@@ -63,6 +63,17 @@ struct Obituary {
   proto::Obituary obituary;
 };
 
+struct CommandDone {
+  PeerId peer;
+  Epoch epoch;
+  proto::CommandDone done;
+};
+
+// What time it is for people: microseconds since 1970. Told at the start, and now and then.
+struct WallClock {
+  std::uint64_t us;
+};
+
 // The connection is proved to be gone: nothing more comes from it.
 struct PeerLost {
   PeerId peer;

@@ -31,7 +31,7 @@ const char* check(const Worker& worker) {
 
 const char* check(const Request& request) {
   const bool abandoned = request.state == Request::State::abandoned;
-  const bool queued = request.state == Request::State::queued;
+  const bool queued = request.state == Request::State::queued || request.state == Request::State::commanded;
   if (abandoned != !request.client)
     return "a request's caller has heard, but it is not abandoned, or the reverse";
   if (queued != !request.worker) return "a queued request has a worker, or one in flight has none";
@@ -58,11 +58,18 @@ const char* Core::check_invariants() const {
     const auto queued = service->queue.all();
     requests.insert(requests.end(), queued.begin(), queued.end());
   }
-  if (requests.size() != requests_.size()) return "a request is neither queued nor in flight";
+  for (const auto& [id, errand] : errands_) {
+    requests.push_back(errand.request);
+    if (raw(errand.request->dispatch_id) != id) return "a command is not found by its request";
+    if (errand.request->state != Request::State::commanded)
+      return "a command is of a request in another state";
+  }
+  if (requests.size() != requests_.size()) return "a request is neither queued, in flight nor commanded";
   for (const Request* request : requests) {
     if (const char* broken = check(*request)) return broken;
     Tally& tally = tallies[request->service];
     with_caller += request->client ? 1 : 0;
+    if (request->state == Request::State::commanded) continue;
     if (request->state == Request::State::queued) {
       tally.queued += 1;
       tally.queued_bytes += request->bytes;

@@ -74,6 +74,7 @@ struct Request {
     queued,     // in its service's queue
     in_flight,  // with a worker, its caller waits
     abandoned,  // with a worker, its caller has heard; it still takes credit
+    commanded,  // a call of the broker itself: supervisors do it (errand.hpp)
   };
 
   State state = State::queued;

@@ -1,18 +1,9 @@
 // What `samovar services` and `samovar status` show: maps of counts and states. Keys may be added, never changed.
-#include <msgpack.hpp>
-
 #include "broker/core/core.hpp"
+#include "broker/core/pack.hpp"
 
 namespace samovar::broker {
 namespace {
-
-using Packer = msgpack::packer<msgpack::sbuffer>;
-
-template <typename Value>
-void entry(Packer& packer, std::string_view key, const Value& value) {
-  packer.pack(key);
-  packer.pack(value);
-}
 
 std::string_view state_of(const Service& service) {
   if (service.ready.size() > 0) return "ready";
@@ -50,6 +41,19 @@ void pack_worker(Packer& packer, const Worker& worker) {
   entry(packer, "generation", worker.generation);
 }
 
+void pack_pool(msgpack::sbuffer& buffer, Packer& packer, const Supervisor& supervisor) {
+  const proto::Pool& pool = *supervisor.pool;
+  packer.pack_map(8);
+  entry(packer, "supervisor", supervisor.name);
+  entry(packer, "pid", supervisor.pid);
+  entry(packer, "state", to_word(pool.state));
+  entry(packer, "wanted", pool.wanted);
+  entry(packer, "alive", pool.alive);
+  entry(packer, "restarts", pool.restarts);
+  entry(packer, "reason", pool.reason);
+  raw_entry(buffer, packer, "detail", pool.detail);
+}
+
 }  // namespace
 
 std::string Core::services() const {
@@ -85,11 +89,15 @@ std::string Core::status(TimePoint now) const {
 
   std::unordered_map<const Service*, std::vector<const Worker*>> workers;
   for (const auto& [peer, worker] : workers_) workers[worker->service].push_back(worker.get());
+  std::unordered_map<std::string_view, std::vector<const Supervisor*>> pools;  // by service
+  for (const auto& [peer, supervisor] : supervisors_) {
+    if (supervisor->pool) pools[supervisor->pool->service].push_back(supervisor.get());
+  }
 
   packer.pack(std::string_view("services"));
   packer.pack_array(static_cast<std::uint32_t>(services_.size()));
   for (const auto& [name, service] : services_) {
-    packer.pack_map(9);
+    packer.pack_map(10);
     entry(packer, "name", service->name);
     entry(packer, "state", state_of(*service));
     entry(packer, "reason", service->failed);
@@ -101,6 +109,10 @@ std::string Core::status(TimePoint now) const {
     packer.pack(std::string_view("workers"));
     packer.pack_array(static_cast<std::uint32_t>(own.size()));
     for (const Worker* worker : own) pack_worker(packer, *worker);
+    const auto& own_pools = pools[service->name];
+    packer.pack(std::string_view("pools"));
+    packer.pack_array(static_cast<std::uint32_t>(own_pools.size()));
+    for (const Supervisor* supervisor : own_pools) pack_pool(buffer, packer, *supervisor);
     packer.pack(std::string_view("methods"));
     packer.pack_array(static_cast<std::uint32_t>(service->methods.size()));
     for (const auto& [method_name, method] : service->methods) pack_method(packer, method);

@@ -13,7 +13,7 @@ using proto::Kind;
 
 // May this kind of message come in on this side?
 bool belongs(Side side, std::uint64_t kind) {
-  if (kind > static_cast<std::uint64_t>(Kind::protocol_error)) return false;
+  if (kind > static_cast<std::uint64_t>(Kind::command_done)) return false;
   switch (static_cast<Kind>(kind)) {
     case Kind::hello: return true;
     case Kind::request:
@@ -22,7 +22,8 @@ bool belongs(Side side, std::uint64_t kind) {
     case Kind::ready:
     case Kind::drain:
     case Kind::pool:
-    case Kind::obituary: return side == Side::backend;
+    case Kind::obituary:
+    case Kind::command_done: return side == Side::backend;
     default: return false;
   }
 }
@@ -66,6 +67,10 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
     case Kind::obituary:
       return pass(proto::Obituary{}, [&](auto text) {
         return event::Obituary{peer, epoch, std::move(text)};
+      });
+    case Kind::command_done:
+      return pass(proto::CommandDone{}, [&](auto done) {
+        return event::CommandDone{peer, epoch, std::move(done)};
       });
     case Kind::drain: return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
     default: {

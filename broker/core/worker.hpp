@@ -36,6 +36,7 @@ struct Worker {
   bool filling = true;                 // takes more; when it has been full, not until half of that is done
 
   bool connection_lost = false;
+  bool lost_in_service = false;  // it was ready when the first sign of its death came
   std::optional<proto::Obituary> obituary;
   Timer timer{Timer::Kind::worker, this};
 

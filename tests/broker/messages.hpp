@@ -135,6 +135,7 @@ struct Heard {
   proto::BrokerHello hello;
   proto::ProtocolError error;
   proto::Notice notice;
+  proto::Command command;
   const char* malformed = nullptr;
 };
 
@@ -155,6 +156,7 @@ inline Heard hear(const broker::Message& message) {
       break;
     case proto::Kind::hello: heard.malformed = proto::decode(message.frame, heard.hello); break;
     case proto::Kind::protocol_error: heard.malformed = proto::decode(message.frame, heard.error); break;
+    case proto::Kind::command: heard.malformed = proto::decode(message.frame, heard.command); break;
     case proto::Kind::register_again:
     case proto::Kind::drain:
     case proto::Kind::drained: heard.malformed = proto::decode(message.frame, heard.notice); break;

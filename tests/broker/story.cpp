@@ -52,6 +52,22 @@ std::map<std::string, std::string> pairs(const std::string& text) {
   return found;
 }
 
+// "ipgeo,8": args of text and numbers, no kwargs; a body.
+std::string arguments(const std::string& text) {
+  const auto parts = split(text, ',');
+  std::string out;
+  proto::append_array(out, static_cast<std::uint32_t>(parts.size()));
+  for (const auto& part : parts) {
+    if (part.find_first_not_of("0123456789") == std::string::npos) {
+      proto::append_uint(out, number(part));
+    } else {
+      proto::append_str(out, part);
+    }
+  }
+  out += proto::kNil;
+  return out;
+}
+
 // "7", "1..300", "7,9,12..14"
 std::vector<std::uint64_t> ids_of(const std::string& text) {
   std::vector<std::uint64_t> ids;
@@ -331,6 +347,10 @@ void Story::act(const Line& line) {
     obituary(line);
   } else if (verb == "pool") {
     pool(line);
+  } else if (verb == "done") {
+    done(line);
+  } else if (verb == "clock") {
+    core_->handle(broker::event::WallClock{number(name()) * 1'000'000}, now_);
   } else if (verb == "pool_failed") {
     core_->handle(broker::event::PoolFailed{name(), line.text()}, now_);
   } else if (verb == "message") {
@@ -494,7 +514,10 @@ void Story::request(const Line& line) {
       if (attachments > 0) extensions["attachments"] = attachments;
       if (item->values.contains("priority")) extensions["priority"] = number(item->value("priority"));
       if (item->values.contains("ext")) extensions[item->value("ext")] = 1;
-      spec.tail = item->has("broken_args") ? str("no array") + std::string(proto::kNil) : body(echo);
+      if (item->values.contains("args")) echo = item->value("args");
+      spec.tail = item->values.contains("args") ? arguments(item->value("args"))
+                  : item->has("broken_args")    ? str("no array") + std::string(proto::kNil)
+                                                : body(echo);
       spec.tail += ext(extensions);
       items.push_back(spec);
       for (std::uint64_t i = 0; i < attachments; ++i)
@@ -577,6 +600,8 @@ void Story::obituary(const Line& line) {
   obituary.reason = line.value("reason");
   obituary.stderr_lines = line.value("stderr");
   obituary.running = line.has("running");
+  obituary.stack = line.value("stack");
+  obituary.out_of_memory = line.has("out_of_memory");
   if (line.value("last_started") == "none") {
     obituary.last_started = 0;
   } else if (const auto id = optional("last_started")) {
@@ -598,8 +623,26 @@ void Story::pool(const Line& line) {
     if (proto::to_word(state) == line.words[3]) pool.state = state;
   }
   pool.reason = line.value("reason");
+  pool.wanted = number(line.value("wanted", "0"));
+  if (line.values.contains("detail")) pool.detail = str(line.value("detail"));
   const auto epoch = greeted(line.words[1]).epoch;
   send(line.words[1], proto::encode(epoch, pool));
+}
+
+// done s1 [failed] [result=word] ["one sentence"]: the last COMMAND that it got; or id=5
+void Story::done(const Line& line) {
+  const std::string name = line.words.at(1);
+  proto::CommandDone done;
+  done.id = number(line.value("id", std::to_string(commands_[name])));
+  done.ok = !line.has("failed");
+  done.message = line.text();
+  if (line.values.contains("result")) {
+    proto::append_map(done.result, 1);
+    proto::append_str(done.result, "what");
+    proto::append_str(done.result, line.value("result"));
+  }
+  const auto epoch = greeted(name).epoch;
+  send(name, proto::encode(epoch, done));
 }
 
 // message c1 version=2 | message c1 kind=99 [epoch=1] [attachments=1] | message c1 bytes=c1ff
@@ -701,6 +744,7 @@ void Story::collect(const broker::Message& message) {
           said.text = error.message;
           if (!error.where.empty()) said.values["where"] = error.where;
           if (!error.stderr_lines.empty()) said.values["stderr"] = error.stderr_lines;
+          if (!error.stack.empty()) said.values["stack"] = error.stack;
           if (error.pid) said.values["pid"] = std::to_string(*error.pid);
           if (error.signal) said.values["signal"] = std::to_string(*error.signal);
           if (error.exit_code) said.values["exit_code"] = std::to_string(*error.exit_code);
@@ -719,6 +763,12 @@ void Story::collect(const broker::Message& message) {
     case proto::Kind::register_again:
       return add(Said{name, "register_again", "", {}, {}, heard.notice.reason});
     case proto::Kind::drain: return add(Said{name, "drain", "", {}, {}, heard.notice.reason});
+    case proto::Kind::command: {
+      commands_[name] = heard.command.id;
+      Said said{name, "command", heard.command.command, {}, {}, ""};
+      if (!heard.command.args.empty()) said.values["args"] = json(heard.command.args);
+      return add(said);
+    }
     case proto::Kind::drained: return add(Said{name, "drained", "", {}, {}, ""});
     default: return add(Said{name, "unknown kind", "", {}, {}, ""});
   }

@@ -83,6 +83,7 @@ class Story {
   void reply(const Line& line);
   void obituary(const Line& line);
   void pool(const Line& line);
+  void done(const Line& line);
   void raw_message(const Line& line);
   void advance(broker::Duration by);
 
@@ -103,6 +104,7 @@ class Story {
   std::uint64_t nonce_ = 0;
   std::uint64_t unasked_nonce_ = 0;  // of a HELLO that a line only implied: its answer is not shown
   std::vector<Dispatch> dispatches_;
+  std::map<std::string, std::uint64_t> commands_;  // by supervisor: the last
 
   bool joined_ = false;  // the next line belongs to the same turn of the loop
   std::optional<Line> step_;

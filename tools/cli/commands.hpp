@@ -26,5 +26,9 @@ int call(const Common& common, const CallOptions& options);
 int services(const Common& common);
 int status(const Common& common);
 int ping(const Common& common, int count);
+int reload(const Common& common, const std::string& service);
+int scale(const Common& common, const std::string& service, unsigned workers);
+// Of all services when none is named.
+int crashes(const Common& common, const std::string& service);
 
 }  // namespace samovar::cli

@@ -29,6 +29,9 @@ int report(const Error& error, bool verbose) {
   }
   std::fprintf(stderr, "%s\n", text.c_str());
   if (verbose && !details.traceback.empty()) std::fputs(details.traceback.c_str(), stderr);
+  if (verbose && !details.stack.empty()) {
+    std::fprintf(stderr, "Where it was:\n%s\n", details.stack.c_str());
+  }
   if (verbose && !details.stderr_lines.empty()) {
     std::fprintf(stderr, "The worker's last lines:\n%s\n", details.stderr_lines.c_str());
   }

@@ -30,7 +30,8 @@ int run(int argc, char** argv) {
   app.add_flag("--json", common.json, "Print JSON, for programs");
   app.add_flag("-v,--verbose", common.verbose, "With an error also the traceback or the worker's last lines");
   std::string timeout;
-  app.add_option("--timeout", timeout, "How long to wait at most (call: 30s, else 5s)")->check(duration());
+  app.add_option("--timeout", timeout, "How long to wait at most (call: 30s; reload, scale: 10m; else 5s)")
+      ->check(duration());
 
   CallOptions options;
   auto* call_command = app.add_subcommand("call", "Call a method; prints its result as JSON");
@@ -47,6 +48,15 @@ int run(int argc, char** argv) {
   auto* services_command = app.add_subcommand("services", "List the services that there are");
   auto* status_command =
       app.add_subcommand("status", "Show queues, workers, requests in flight and counters");
+  std::string service;
+  unsigned workers = 0;
+  auto* reload_command = app.add_subcommand("reload", "Load a service's code and data anew, without a gap");
+  reload_command->add_option("service", service, "SERVICE")->required();
+  auto* scale_command = app.add_subcommand("scale", "Change the number of a service's workers");
+  scale_command->add_option("service", service, "SERVICE")->required();
+  scale_command->add_option("workers", workers, "How many")->required()->check(CLI::Range(1, 1024));
+  auto* crashes_command = app.add_subcommand("crashes", "Show how workers died, the last one first");
+  crashes_command->add_option("service", service, "SERVICE; else of all");
   int count = 5;
   auto* ping_command = app.add_subcommand("ping", "Measure round trips to the broker");
   ping_command->add_option("--count", count, "How many")
@@ -62,16 +72,25 @@ int run(int argc, char** argv) {
     return kUsageError;
   }
   if (app.get_subcommands().empty()) {
-    std::fprintf(stderr, "samovar: a command is missing: call, services, status or ping (samovar --help)\n");
+    std::fprintf(stderr,
+                 "samovar: a command is missing: call, services, status, reload, scale, crashes or "
+                 "ping (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);
 
   using namespace std::chrono_literals;
-  common.timeout = *parse_duration(!timeout.empty() ? timeout : call_command->parsed() ? "30s" : "5s");
+  const bool takes_long = reload_command->parsed() || scale_command->parsed();
+  common.timeout = *parse_duration(!timeout.empty()         ? timeout
+                                   : call_command->parsed() ? "30s"
+                                   : takes_long             ? "10m"
+                                                            : "5s");
   if (call_command->parsed()) return call(common, options);
   if (services_command->parsed()) return services(common);
   if (status_command->parsed()) return status(common);
+  if (reload_command->parsed()) return reload(common, service);
+  if (scale_command->parsed()) return scale(common, service, workers);
+  if (crashes_command->parsed()) return crashes(common, service);
   return ping_command->parsed() ? ping(common, count) : kUsageError;
 }
 

@@ -3,52 +3,15 @@
 #include <cstdio>
 #include <string>
 
-#include <samovar/client.hpp>
-
+#include "tools/cli/ask.hpp"
 #include "tools/cli/commands.hpp"
-#include "tools/cli/exit_code.hpp"
-#include "tools/common/arguments.hpp"
+#include "tools/cli/json_maps.hpp"
 #include "tools/common/table.hpp"
 
 namespace samovar::cli {
 namespace {
 
-using tools::Json;
 using tools::Table;
-
-// The value of a key as text; "-" where there is none.
-std::string text_of(const Json& map, const char* key) {
-  if (!map.is_object() || !map.contains(key) || map[key].is_null()) return "-";
-  const Json& value = map[key];
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_array()) return std::to_string(value.size());
-  return value.dump();
-}
-
-// An array of maps, or an empty one.
-Json list_of(const Json& map, const char* key) {
-  return map.is_object() && map.contains(key) && map[key].is_array() ? map[key] : Json::array();
-}
-
-Json map_of(const Json& map, const char* key) {
-  return map.is_object() && map.contains(key) && map[key].is_object() ? map[key] : Json::object();
-}
-
-std::string joined(const Json& list) {
-  std::string text;
-  for (const auto& element : list) {
-    const Json& name = element.is_object() && element.contains("name") ? element["name"] : element;
-    text += (text.empty() ? "" : ", ") + (name.is_string() ? name.get<std::string>() : name.dump());
-  }
-  return text;
-}
-
-std::string for_people(double seconds) {
-  const auto whole = static_cast<long>(seconds);
-  if (whole < 60) return std::to_string(whole) + " s";
-  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
-  return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
-}
 
 void print_broker(const Json& status) {
   const Json broker = map_of(status, "broker");
@@ -72,7 +35,8 @@ void print_services(const Json& status) {
     const auto reason = text_of(service, "reason");
     services.add({name, text_of(service, "state"), text_of(service, "queued"),
                   text_of(service, "queued_bytes"), text_of(service, "in_flight"),
-                  text_of(service, "abandoned"), text_of(service, "workers"), reason == "-" ? "" : reason});
+                  text_of(service, "abandoned"), text_of(service, "workers"),
+                  reason == "-" ? "" : reason.substr(0, reason.find('\n'))});
     for (const auto& worker : list_of(service, "workers")) {
       workers.add({text_of(worker, "name"), name, text_of(worker, "pid"), text_of(worker, "state"),
                    text_of(worker, "in_flight"), text_of(worker, "credit")});
@@ -107,19 +71,52 @@ void print_counters(const Json& status) {
   }
 }
 
-Result<Value> ask(const Common& common, const char* method) {
-  Client client{common.endpoint};
-  return client.try_call<Value>(method, samovar::timeout(common.timeout));
+// What pools say of themselves: how many workers they want, what each takes of memory, what became of a reload.
+void print_pools(const Json& status) {
+  Table pools({"POOL", "SERVICE", "STATE", "WORKERS", "SPARES", "RESTARTS", "GENERATION", "LAST RELOAD"});
+  Table processes(
+      {"PROCESS", "SERVICE", "PID", "STATE", "GENERATION", "REQUESTS", "SHARED MB", "PRIVATE MB", "PSS MB"});
+  std::string failures;
+  const auto megabytes = [](const Json& worker, const char* key) {
+    if (!worker.contains(key) || !worker[key].is_number()) return std::string("-");
+    return std::to_string(worker[key].get<std::uint64_t>() / 1000);
+  };
+  for (const auto& service : list_of(status, "services")) {
+    const auto name = text_of(service, "name");
+    for (const auto& pool : list_of(service, "pools")) {
+      const Json detail = map_of(pool, "detail");
+      const Json reload = map_of(detail, "last_reload");
+      std::string last = reload.empty() ? "-" : text_of(reload, "ok") == "false" ? "failed" : "ok";
+      if (const auto message = text_of(reload, "message");
+          !reload.empty() && !message.empty() && message != "-")
+        last += ": " + message.substr(0, message.find('\n'));
+      pools.add({text_of(pool, "supervisor"), name, text_of(pool, "state"),
+                 text_of(pool, "alive") + " of " + text_of(pool, "wanted"), text_of(detail, "spares"),
+                 text_of(pool, "restarts"), text_of(detail, "generation"), last});
+      for (const auto& worker : list_of(detail, "workers")) {
+        processes.add({text_of(worker, "name"), name, text_of(worker, "pid"), text_of(worker, "state"),
+                       text_of(worker, "generation"), text_of(worker, "requests"),
+                       megabytes(worker, "shared_kb"), megabytes(worker, "private_kb"),
+                       megabytes(worker, "pss_kb")});
+      }
+    }
+    if (const auto reason = text_of(service, "reason"); !reason.empty() && reason != "-") {
+      failures += "\n" + name + " has failed:\n" + indented(reason, "  ");
+    }
+  }
+  for (const auto* table : {&pools, &processes}) {
+    if (!table->empty()) std::printf("\n%s", table->text().c_str());
+  }
+  std::printf("%s", failures.c_str());
 }
 
 }  // namespace
 
 int services(const Common& common) {
-  const auto result = ask(common, "samovar.services");
-  if (!result.ok()) return report(result.error(), common.verbose);
-  if (common.json) return std::printf("%s\n", result->to_json().c_str()), 0;
+  const auto answer = ask(common, "samovar.services");
+  if (!answer.result) return answer.exit_code;
   Table table({"SERVICE", "STATE", "WORKERS", "METHODS"});
-  for (const auto& service : Json::parse(result->to_json())) {
+  for (const auto& service : *answer.result) {
     table.add({text_of(service, "name"), text_of(service, "state"), text_of(service, "workers"),
                joined(list_of(service, "methods"))});
   }
@@ -128,13 +125,12 @@ int services(const Common& common) {
 }
 
 int status(const Common& common) {
-  const auto result = ask(common, "samovar.status");
-  if (!result.ok()) return report(result.error(), common.verbose);
-  if (common.json) return std::printf("%s\n", result->to_json().c_str()), 0;
-  const auto all = Json::parse(result->to_json());
-  print_broker(all);
-  print_services(all);
-  print_counters(all);
+  const auto answer = ask(common, "samovar.status");
+  if (!answer.result) return answer.exit_code;
+  print_broker(*answer.result);
+  print_services(*answer.result);
+  print_pools(*answer.result);
+  print_counters(*answer.result);
   return 0;
 }
 

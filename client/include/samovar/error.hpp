@@ -33,6 +33,7 @@ class Error : public std::runtime_error {
     std::optional<std::uint64_t> signal;                   // worker_lost: what ended it
     std::optional<std::uint64_t> exit_code;                // worker_lost: when no signal ended it
     std::string stderr_lines;                              // worker_lost: the last lines that it wrote
+    std::string stack;  // worker_lost: where its Python code was, when its supervisor killed it
     std::string method;
     std::string endpoint;
   };
