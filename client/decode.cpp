@@ -46,6 +46,15 @@ std::string name_of(const std::type_info& type) {
   return name;
 }
 
+std::string describe_array(const msgpack::object& object) {
+  try {
+    const auto handle = msgpack::unpack(object.via.ext.data(), object.via.ext.size);
+    return "a samovar::Array, [attachment, dtype, shape] = " + Value::copy(handle.get()).to_json();
+  } catch (const msgpack::unpack_error&) {
+    return "an ext";
+  }
+}
+
 std::string describe(const msgpack::object& object) {
   const auto value = Value::copy(object);
   std::string word(value.type_word());
@@ -53,8 +62,10 @@ std::string describe(const msgpack::object& object) {
     case Value::Type::nil: return word;
     case Value::Type::array: return "an array of " + std::to_string(value.size());
     case Value::Type::map: return "a map of " + std::to_string(value.size());
-    case Value::Type::integer:
-    case Value::Type::extension: return "an " + word;
+    case Value::Type::extension:
+      if (object.via.ext.type() == kArrayExt) return describe_array(object);
+      return "an " + word;
+    case Value::Type::integer: return "an " + word;
     default: return "a " + word;
   }
 }

@@ -10,6 +10,7 @@
 #include <typeinfo>
 
 #include <samovar/buffer.hpp>
+#include <samovar/detail/attachments.hpp>
 #include <samovar/detail/outcome.hpp>
 #include <samovar/timestamp.hpp>
 
@@ -44,6 +45,8 @@ class Unpacked {
 template <typename T>
 T convert(const msgpack::object& object, const Reply* reply) {
   static_assert(!borrows<T>, "ask for a type that owns its content, such as std::string or samovar::Value");
+  // An array's elements are among the attachments. Without a reply, among those of whoever calls.
+  const ReadingAttachments scope(reply == nullptr ? reading : &reply->outcome.attachments);
   try {
     if constexpr (std::is_same_v<T, Buffer>) {
       return Buffer(object.as<std::string>());

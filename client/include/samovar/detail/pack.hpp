@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <samovar/buffer.hpp>
+#include <samovar/detail/attachments.hpp>
 #include <samovar/options.hpp>
 #include <samovar/timestamp.hpp>
 
@@ -148,6 +149,7 @@ void apply_setting(Request& request, const T& argument) {
 template <typename... Args>
 Request pack_request(const Args&... args) {
   Request request;
+  const PackingAttachments scope(&request.attachments);
   constexpr std::size_t packed = (std::size_t{0} + ... + (std::same_as<Args, Packed> ? 1 : 0));
   constexpr std::size_t positional = (std::size_t{0} + ... + (is_positional<Args> ? 1 : 0));
   constexpr std::size_t keywords = (std::size_t{0} + ... + (is_keyword<Args> ? 1 : 0));
