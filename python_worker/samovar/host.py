@@ -50,8 +50,9 @@ def children() -> set[int]:
 
 def clock_name() -> str:
     """Names CLOCK_MONOTONIC of this boot (PROTOCOL.md 5.1); "" when the host does not say."""
+    # utf-8, which is loaded already: each forked worker would have to import another codec.
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return file.read().strip()
     except OSError:
         return ""
