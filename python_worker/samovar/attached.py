@@ -11,8 +11,9 @@ MAX_ATTACHMENTS = 64
 Frame = Any
 
 _running: list[Frame] = []  # of the call that runs in the worker's loop
-# Of the call that runs in this task or thread.
-_own: contextvars.ContextVar[list[Frame] | None] = contextvars.ContextVar(
+_running_id = 0  # its id; 0: none, or not said
+# The frames and the id of the call that runs in this task or thread.
+_own: contextvars.ContextVar[tuple[list[Frame], int] | None] = contextvars.ContextVar(
     "samovar_attachments", default=None
 )
 
@@ -24,10 +25,8 @@ def attachments() -> list[bytes]:
     arguments have their buffers here, too. May be called in the thread or task in which the handler was called.
     """
     own = _own.get()
-    return [
-        frame if type(frame) is bytes else frame.bytes
-        for frame in (_running if own is None else own)
-    ]
+    frames = _running if own is None else own[0]
+    return [frame if type(frame) is bytes else frame.bytes for frame in frames]
 
 
 class WithAttachments:
@@ -72,12 +71,19 @@ def buffer_of(frame: Frame) -> memoryview:
     return view.toreadonly()
 
 
-def set_running(buffers: list[Frame]) -> None:
-    """For the worker's loop: what attachments() gives until the next call of this."""
-    global _running
+def running_request() -> int:
+    """The id of the request that this thread or task runs; 0: none, or one of the fast path, which the board names."""
+    own = _own.get()
+    return _running_id if own is None else own[1]
+
+
+def set_running(buffers: list[Frame], request_id: int = 0) -> None:
+    """For the worker's loop: what attachments() and running_request() give until the next call of this."""
+    global _running, _running_id
     _running = buffers
+    _running_id = request_id
 
 
-def set_own(buffers: list[Frame]) -> None:
-    """What attachments() gives in this thread, or in this task, from now on."""
-    _own.set(buffers)
+def set_own(buffers: list[Frame], request_id: int) -> None:
+    """What they give in this thread, or in this task, from now on."""
+    _own.set((buffers, request_id))

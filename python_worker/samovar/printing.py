@@ -9,6 +9,7 @@ import os
 import sys
 from typing import Any
 
+from samovar.attached import running_request
 from samovar.board import LAST_STARTED, STARTED_NS, Slot
 
 MARK = b"\x1e"
@@ -31,12 +32,21 @@ class _Marking(io.RawIOBase):
     def isatty(self) -> bool:
         return False
 
+    def _request(self) -> int:
+        """The request that is printing; 0: none is, or nobody knows."""
+        try:
+            own = running_request()
+            return own or (self._words[LAST_STARTED] if self._words[STARTED_NS] else 0)
+        except ValueError:  # the board has been released: a child that a handler forked
+            return 0
+
     def write(self, data: Any) -> int:
         text = bytes(data)
         if not text:
             return 0
-        if self._words[STARTED_NS]:
-            mark = MARK + b"%d" % self._words[LAST_STARTED] + MARK
+        request = self._request()
+        if request:
+            mark = MARK + b"%d" % request + MARK
             ends = text.endswith(b"\n")
             body = text[:-1] if ends else text
             marked = body.replace(b"\n", b"\n" + mark) + (b"\n" if ends else b"")

@@ -18,6 +18,7 @@ from samovar.board import DOOMED, REQUESTS, Slot
 from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, decode_requests, place_arrays
 from samovar.connection import Change, Connection
 from samovar.executor import Executor
+from samovar.fork_guard import STOP_SIGNALS, ForkGuard
 from samovar.health import HealthCheck
 from samovar.host import clock_name
 from samovar.outbox import Outbox
@@ -44,7 +45,6 @@ _SAME_CONNECTION_S = 0.01
 _RECEIVE_TURN_S = 0.001
 _LOOK_EVERY_S = 0.01
 _LISTS = frozenset({list})
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,8 @@ class Worker:
         self._stop_requested = False
         self._draining = False
         self._done = False
-        self._forked = False
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        os.register_at_fork(
-            before=_block_signals,
-            after_in_parent=_unblock_signals,
-            after_in_child=self._after_fork_in_child,
-        )
+        self._fork_guard = ForkGuard(board)
 
     def _make_scheduler(self) -> Scheduler:
         service, options = self._service, self._options
@@ -146,7 +141,7 @@ class Worker:
 
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT become request_stop(). Call it in the main thread."""
-        for number in _STOP_SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, lambda _number, _frame: self.request_stop())
         signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
 
@@ -162,8 +157,7 @@ class Worker:
                     self._receive_all()
                     self._wait()
         except BaseException:
-            if self._forked:
-                self._end_forked_child()
+            self._fork_guard.check()
             raise
         finally:
             if self._loop is not None and self._scheduler is not None:
@@ -274,8 +268,7 @@ class Worker:
         try:
             self._run(message, received_ns, sent_ns, attachments)
         except (TypeError, ValueError, WireError) as error:
-            if self._forked:
-                self._end_forked_child()
+            self._fork_guard.check()
             self._changed(
                 self._connection.restart(time.monotonic(), f"malformed bundle: {error!r}")
             )
@@ -375,8 +368,8 @@ class Worker:
 
     def _send(self, frames: list[Any]) -> None:
         """Sends a message of this session; waits while the broker does not take it; drops it if it ends."""
-        if self._forked:
-            self._end_forked_child()
+        if self._fork_guard.forked:
+            self._fork_guard.check()
         while self._board.words[DOOMED]:
             signal.pause()
         connection = self._connection
@@ -394,30 +387,3 @@ class Worker:
     def _read_monitor(self, now: float) -> None:
         self._monitor_read_at = now
         self._changed(self._connection.read_monitor(now))
-
-    def _after_fork_in_child(self) -> None:
-        """A handler forked: the child is not this worker. Signals end it, and it must not reply."""
-        self._forked = True
-        signal.set_wakeup_fd(-1)
-        for number in _STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        _unblock_signals()
-        self._board.words.release()  # so that the child cannot begin the bundle's next request
-
-    def _end_forked_child(self) -> None:
-        """A child that a handler forked has returned from it, into the worker's loop."""
-        os.write(
-            2,
-            b"samovar: a process that a handler forked came back from the handler; it is ended here."
-            b" End it with os._exit() in the handler.\n",
-        )
-        os._exit(70)
-
-
-def _block_signals() -> None:
-    """Before a handler forks: what is sent to its child early must find the child's own signal handling."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-
-
-def _unblock_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)

@@ -250,7 +250,7 @@ class Scheduler:
             self._start_long(call, args)
 
     def _run_plain(self, call: Call, args: tuple[Any, ...]) -> None:
-        attached.set_running(call.frames)
+        attached.set_running(call.frames, call.id)
         status = wire.OK
         try:
             value = call.method.function(*args, **(call.kwargs or {}))
@@ -260,7 +260,7 @@ class Scheduler:
         self._finish(call, status, value)
 
     def _call_in_thread(self, call: Call, args: tuple[Any, ...]) -> tuple[int, Any]:
-        attached.set_own(call.frames)
+        attached.set_own(call.frames, call.id)
         try:
             return wire.OK, call.method.function(*args, **(call.kwargs or {}))
         except BaseException as error:

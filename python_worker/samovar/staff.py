@@ -100,6 +100,7 @@ class Staff:
             supervisor_pid=os.getpid(),
             generation=0,
             health_interval=options.health_interval,
+            hard_timeout=options.hard_timeout,
             board_fd=self._board.fd,
             slot=0,
             parked=False,

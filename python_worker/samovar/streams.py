@@ -70,7 +70,7 @@ class Streams:
     def _advance(self, stream: Stream) -> None:
         call = stream.call
         self._running.resume(call, clock())
-        attached.set_running(call.frames)
+        attached.set_running(call.frames, call.id)
         outcome: tuple[int, Any] | None = None
         try:
             value = next(stream.generator)
@@ -104,7 +104,7 @@ class Streams:
         """Closes the generator, whose finally blocks run, and ends the call."""
         stream = self._streams[call]
         self._running.resume(call, clock())
-        attached.set_running(call.frames)
+        attached.set_running(call.frames, call.id)
         self._close(stream)
         attached.set_running([])
         self._end(stream, outcome)

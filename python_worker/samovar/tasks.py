@@ -79,7 +79,7 @@ class Tasks:
             self._finish(call, status, value)
 
     async def _run(self, call: Call, args: tuple[Any, ...]) -> None:
-        attached.set_own(call.frames)
+        attached.set_own(call.frames, call.id)
         status = wire.OK
         try:
             value = await call.method.function(*args, **(call.kwargs or {}))
@@ -88,7 +88,7 @@ class Tasks:
         self._end(call, status, value)
 
     async def _stream(self, call: Call, args: tuple[Any, ...]) -> None:
-        attached.set_own(call.frames)
+        attached.set_own(call.frames, call.id)
         outcome: tuple[int, Any] | None = None
         generator = None
         seq = 0

@@ -46,6 +46,7 @@ class WorkerConfig:
     supervisor_pid: int
     generation: int
     health_interval: float  # seconds
+    hard_timeout: float | None  # seconds: the pool's
     board_fd: int
     slot: int
     parked: bool  # serves only when b"go" comes through the command pipe
@@ -153,6 +154,7 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
         hide_tracebacks=config.hide_tracebacks,
         generation=config.generation,
         health_interval=config.health_interval,
+        hard_timeout=config.hard_timeout,
     )
     worker = Worker(
         service,

@@ -270,6 +270,53 @@ def test_the_board_shows_the_call_whose_hard_limit_comes_first(crew):
     crew.broker.reply(waiting)
 
 
+def test_a_thread_that_hangs_is_ended_by_its_own_hard_limit_and_named(crew):
+    waiting = crew.begin("wait", "w")
+    id_ = crew.begin("hang")
+    assert crew.ok("echo", 1) == 1
+    obituary = crew.broker.obituary()
+    assert f"request {id_} ran longer than its method's hard_timeout" in obituary["reason"]
+    assert "in hang" in obituary["stack"]
+    assert not {waiting, id_} & set(crew.broker.replies)
+
+
+def test_an_async_handler_past_its_hard_limit_is_ended_alone(crew):
+    waiting = crew.begin("wait", "w")
+    reply = crew.call("sleep_long")
+    assert reply.status == wire.DEADLINE_EXCEEDED and "hard limit" in reply.value["message"]
+    crew.ok("open_gate")
+    assert crew.broker.reply(waiting).value == "w"
+    assert not crew.broker.worker().obituaries
+
+
+def test_who_looks_at_its_context_survives_the_pools_hard_limit(broker, start, tmp_path):
+    start("crew:service", "--hard-timeout", "0.5", CREW_LEDGER=str(tmp_path / "ledger"))
+    crew = Crew(broker, tmp_path / "ledger", None)
+    id_ = crew.begin("in_thread", "t")
+    crew.begin("echo", 1)  # last_started is not the one whose limit comes first
+    assert broker.reply(id_).value[0] == "t"
+    assert "t ended, cancelled True" in crew.notes()
+    assert crew.ok("echo", 2) == 2
+
+
+def test_what_is_printed_names_the_request_that_printed_it(crew, tmp_path):
+    gate = tmp_path / "gate"
+    first = crew.begin("say", "first", str(gate))
+    second = crew.begin("say", "second", str(gate))
+    third = crew.begin("say_in_thread", "third")
+    fourth = crew.begin("say_plainly", "fourth")
+    crew.broker.reply(fourth)
+    gate.touch()
+    for id_, text in ((first, "first"), (second, "second"), (third, "third"), (fourth, "fourth")):
+        crew.broker.reply(id_)
+        crew.pool.read_until(f"request {id_}] {text}")
+
+
+def test_a_child_that_a_handler_forks_may_print(crew):
+    crew.ok("fork_and_say", "from the child")
+    crew.pool.read_until("] from the child")
+
+
 # --- batches ------------------------------------------------------------------------------------------
 
 

@@ -77,6 +77,43 @@ def in_thread(ctx: Context, name: str) -> list[Any]:
     return [name, threading.current_thread() is threading.main_thread(), attachments()]
 
 
+@service.method(threads=1, hard_timeout=0.3)
+def hang() -> None:
+    while True:
+        time.sleep(60)
+
+
+@service.method(hard_timeout=0.2)
+async def sleep_long() -> None:
+    await asyncio.sleep(60)
+
+
+@service.method
+async def say(text: str, until: str) -> None:
+    while not os.path.exists(until):
+        await asyncio.sleep(0.001)
+    print(text)
+
+
+@service.method(threads=1)
+def say_in_thread(text: str) -> None:
+    print(text)
+
+
+@service.method
+def say_plainly(text: str) -> None:
+    print(text)
+
+
+@service.method
+async def fork_and_say(text: str) -> None:
+    child = os.fork()
+    if child == 0:
+        print(text)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
 @service.method
 def count(last: int) -> Any:
     try:
