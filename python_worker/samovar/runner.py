@@ -1,6 +1,5 @@
 """A worker's loop: one thread that receives, runs and replies, and keeps itself registered."""
 
-import asyncio
 import logging
 import math
 import os
@@ -8,11 +7,11 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from samovar import event_loop, wire
+from samovar import wire
 from samovar.attached import Frame
 from samovar.board import DOOMED, REQUESTS, Slot
 from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, decode_requests, place_arrays
@@ -21,10 +20,13 @@ from samovar.executor import Executor
 from samovar.fork_guard import STOP_SIGNALS, ForkGuard
 from samovar.health import HealthCheck
 from samovar.host import clock_name
-from samovar.outbox import Outbox
-from samovar.scheduler import Scheduler
 from samovar.service import Service
 from samovar.wire import Message, WireError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from samovar.scheduler import Scheduler
 
 log = logging.getLogger("samovar")
 
@@ -90,8 +92,7 @@ class Worker:
             "name": options.worker_name,
             "clock": clock_name(),
         }
-        simple = all(method.is_simple for method in service.methods.values())
-        simple = simple and not any(method.hard_ms for method in service.methods.values())
+        simple = not service.needs_scheduler
         self._connection = Connection(
             self._context, options.endpoint, hello, _RECEIVE_WAIT_MS if simple else 0
         )
@@ -99,7 +100,7 @@ class Worker:
             service, options.service_name, board, self._send, options.hide_tracebacks
         )
         self._run: Any = self._executor.run
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: "asyncio.AbstractEventLoop | None" = None
         self._scheduler = None if simple else self._make_scheduler()
         if self._scheduler is not None:
             self._run = self._scheduler.take
@@ -113,9 +114,14 @@ class Worker:
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._fork_guard = ForkGuard(board)
 
-    def _make_scheduler(self) -> Scheduler:
+    def _make_scheduler(self) -> "Scheduler":
+        from samovar.outbox import Outbox
+        from samovar.scheduler import Scheduler
+
         service, options = self._service, self._options
-        if any(method.kind.needs_event_loop for method in service.methods.values()):
+        if service.needs_event_loop:
+            from samovar import event_loop
+
             self._loop = event_loop.new_event_loop(self._turn)
         return Scheduler(
             service,
@@ -161,6 +167,8 @@ class Worker:
             raise
         finally:
             if self._loop is not None and self._scheduler is not None:
+                from samovar import event_loop
+
                 self._done = True
                 event_loop.finish(self._loop, self._scheduler.tasks)
             self._connection.close(_LINGER_MS)
@@ -273,7 +281,7 @@ class Worker:
                 self._connection.restart(time.monotonic(), f"malformed bundle: {error!r}")
             )
 
-    def _tell_scheduler(self, scheduler: Scheduler, message: Message) -> None:
+    def _tell_scheduler(self, scheduler: "Scheduler", message: Message) -> None:
         """CANCEL and WINDOW, PROTOCOL.md 4.4 and 4.6."""
         head, numbers = message[:3], message[3:]
         if head[0] != wire.VERSION or head[2] != self._connection.epoch or not head[2]:

@@ -4,11 +4,10 @@ Requests begin in the order in which they came, so that the board tells which on
 that cannot begin yet (`concurrency` calls are running, or its threads are busy) holds up those behind it.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samovar import attached, explain, wire
 from samovar.batches import Collector, argument_of, outcomes_of
@@ -22,9 +21,13 @@ from samovar.outbox import Outbox
 from samovar.running import Running, clock
 from samovar.service import Service
 from samovar.streams import Streams
-from samovar.tasks import Tasks
 from samovar.threads import Threads
 from samovar.wire import Message
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from samovar.tasks import Tasks
 
 log = logging.getLogger("samovar")
 
@@ -47,7 +50,7 @@ class Scheduler:
         executor: Executor,
         outbox: Outbox,
         wake: Callable[[], None],
-        loop: asyncio.AbstractEventLoop | None = None,
+        loop: "asyncio.AbstractEventLoop | None" = None,
         hide_tracebacks: bool = False,
         pool_hard_ms: int = 0,
     ) -> None:
@@ -72,8 +75,10 @@ class Scheduler:
         threaded = [each for each in service.methods.values() if each.kind is Kind.THREAD]
         self._threads = Threads(threaded, wake)
         self._streams = Streams(outbox, self._running, self._finish, self._failed)
-        self._tasks = None
+        self._tasks: "Tasks | None" = None
         if loop is not None:
+            from samovar.tasks import Tasks
+
             self._tasks = Tasks(loop, outbox, self._running, self._finish, self._failed)
 
     # --- what the loop asks ----------------------------------------------------------------------------
@@ -275,8 +280,6 @@ class Scheduler:
     # --- ends ------------------------------------------------------------------------------------------
 
     def _failed(self, error: BaseException, call: Call) -> Failure:
-        if call.stop is not None and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            return explain.stopped(call.stop, call.name)
         return explain.call_failed(
             error, call.name, call.args, call.kwargs, self._handlers, self._hide_tracebacks
         )

@@ -68,6 +68,15 @@ class Service:
             return self._concurrency
         return max((method.concurrency for method in self.methods.values()), default=1)
 
+    @property
+    def needs_scheduler(self) -> bool:
+        """Whether it has more than plain functions without hard limits of their own."""
+        return any(not each.is_simple or each.hard_ms for each in self.methods.values())
+
+    @property
+    def needs_event_loop(self) -> bool:
+        return any(method.kind.needs_event_loop for method in self.methods.values())
+
     @overload
     def method(self, function: F, /) -> F:
         ...

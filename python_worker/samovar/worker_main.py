@@ -86,7 +86,7 @@ def main() -> int:
     except (AppError, HookFailed, ValueError) as error:
         tell(config, "failed " + json.dumps(failure(error)))
         return EXIT_NOT_LOADED
-    import_the_rest()
+    import_the_rest(service)
     gc.freeze()  # what the app has loaded lives as long as the process: not to be looked through again
     return serve(config, board, service, name)
 
@@ -109,9 +109,16 @@ def load(config: WorkerConfig) -> tuple[Service, str]:
     return service, name
 
 
-def import_the_rest() -> None:
-    """Only after everything that the app does: a worker's zmq and its context."""
-    import samovar.runner  # noqa: F401
+def import_the_rest(service: Service) -> None:
+    """Only after everything that the app does: a worker's zmq; and what this service needs of the library."""
+    import samovar.runner
+
+    if service.needs_scheduler:
+        import samovar.outbox
+        import samovar.scheduler
+    if service.needs_event_loop:
+        import samovar.event_loop
+        import samovar.tasks  # noqa: F401
 
 
 def failure(error: Exception) -> dict[str, Any]:

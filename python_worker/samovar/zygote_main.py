@@ -65,7 +65,7 @@ def main() -> int:
     if threads:
         _say(channel, {"threads": threads})
         return EXIT_THREADS
-    worker_main.import_the_rest()
+    worker_main.import_the_rest(service)
     gc.collect()
     gc.freeze()  # what is loaded is neither looked through again nor, by that, written to
     native = len(os.listdir("/proc/self/task")) - 1

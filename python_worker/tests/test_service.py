@@ -167,6 +167,15 @@ def test_numbers_that_make_no_sense_are_refused(options):
         Service("s").batch(max_delay_ms=-1)
 
 
+def test_a_service_of_plain_functions_costs_no_event_loop():
+    code = (
+        "import sys; from samovar import Service; from samovar.worker_main import import_the_rest\n"
+        "service = Service('s'); service.method(len); import_the_rest(service)\n"
+        "sys.exit(bool({'asyncio', 'samovar.scheduler', 'concurrent.futures'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_an_application_is_importable_without_zmq_and_msgpack():
     code = "import sys, samovar; sys.exit(bool({'zmq', 'msgpack'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
