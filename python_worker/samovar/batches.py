@@ -1,9 +1,9 @@
-"""When calls that are collected for one function are enough. No I/O, no clock."""
+"""Calls that are collected for one function: when they are enough, and what becomes of each. No I/O, no clock."""
 
 from typing import Any
 
 from samovar.call import Call
-from samovar.method import Batch
+from samovar.method import Batch, Method
 
 # A new measurement counts this much in the estimate of how long the function takes.
 _WEIGHT = 0.2
@@ -79,3 +79,24 @@ def outcomes_of(results: Any, expected: int) -> list[Any]:
             f"but it returned {len(outcomes)}"
         )
     return outcomes
+
+
+class Raised:
+    """What a batch raised as a whole."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def call_batch(method: Method, arguments: list[Any]) -> Any:
+    try:
+        return method.function(arguments)
+    except BaseException as error:
+        return Raised(error)
+
+
+async def await_batch(method: Method, arguments: list[Any]) -> Any:
+    try:
+        return await method.function(arguments)
+    except BaseException as error:
+        return Raised(error)

@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samovar import attached, explain, wire
-from samovar.batches import Collector, argument_of, outcomes_of
+from samovar.batches import (
+    Collector,
+    Raised,
+    argument_of,
+    await_batch,
+    call_batch,
+    outcomes_of,
+)
 from samovar.board import DUE_ID, HARD_MS, Slot
 from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
 from samovar.call import Call
@@ -91,7 +98,9 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         """Whether step() has something to do now."""
-        return self._streams.busy or bool(self._waiting and self._can_begin(self._waiting[0]))
+        if self._streams.busy or self._waiting and self._can_begin(self._waiting[0]):
+            return True
+        return any(self._is_due(*each) for each in self._collectors.items())
 
     @property
     def tasks(self) -> set["asyncio.Task[Any]"]:
@@ -100,7 +109,11 @@ class Scheduler:
     def seconds_to_wait(self) -> float | None:
         """Until step() has something to do although nothing has happened; None: never."""
         now = clock()
-        waits = [collector.seconds_to_wait(now) for collector in self._collectors.values()]
+        waits = [
+            collector.seconds_to_wait(now)
+            for name, collector in self._collectors.items()
+            if self._can_run(self._methods[name])
+        ]
         waits.append(self._running.seconds_to_wait(now))
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -200,10 +213,14 @@ class Scheduler:
         self._begin()
         self._streams.step()
         for name, collector in self._collectors.items():
-            more_may_come = not self.last_has_come and len(self._held) < self._concurrency
-            if collector.ready(clock(), more_may_come) and self._can_run(self._methods[name]):
+            if self._is_due(name, collector):
                 self._run_batch(self._methods[name], collector)
         self._outbox.flush()
+
+    def _is_due(self, name: str, collector: Collector) -> bool:
+        """Whether a batch is to be run now."""
+        more_may_come = not self.last_has_come and len(self._held) < self._concurrency
+        return collector.ready(clock(), more_may_come) and self._can_run(self._methods[name])
 
     def _can_run(self, method: Method) -> bool:
         return method.kind is not Kind.THREAD or self._threads.is_free(method)
@@ -340,16 +357,16 @@ class Scheduler:
             self._distribute(calls, results)
 
         if method.kind is Kind.THREAD:
-            self._threads.start(method, lambda: _call_batch(method, arguments), done)
+            self._threads.start(method, lambda: call_batch(method, arguments), done)
         elif method.kind is Kind.ASYNC:
             assert self._tasks is not None
-            self._tasks.start_work(_await_batch(method, arguments), done)
+            self._tasks.start_work(await_batch(method, arguments), done)
         else:
-            done(_call_batch(method, arguments))
+            done(call_batch(method, arguments))
 
     def _distribute(self, calls: list[Call], results: Any) -> None:
-        """Each call's own outcome. `results` is what the function returned, or _Raised."""
-        error = results.error if isinstance(results, _Raised) else None
+        """Each call's own outcome. `results` is what the function returned, or Raised."""
+        error = results.error if isinstance(results, Raised) else None
         outcomes: list[Any] = []
         try:
             outcomes = [] if error else outcomes_of(results, len(calls))
@@ -358,32 +375,11 @@ class Scheduler:
         for number, call in enumerate(calls):
             outcome = error or outcomes[number]
             if isinstance(outcome, BaseException):
-                own = isinstance(results, _Raised)
+                own = isinstance(results, Raised)
                 failure = explain.app_error(outcome, call.name, self._hide_tracebacks, own)
                 self._finish(call, *failure)
             else:
                 self._finish(call, wire.OK, outcome)
-
-
-class _Raised:
-    """What a batch raised as a whole."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-def _call_batch(method: Method, arguments: list[Any]) -> Any:
-    try:
-        return method.function(arguments)
-    except BaseException as error:
-        return _Raised(error)
-
-
-async def _await_batch(method: Method, arguments: list[Any]) -> Any:
-    try:
-        return await method.function(arguments)
-    except BaseException as error:
-        return _Raised(error)
 
 
 def _window_of(ext: dict[str, Any] | None) -> int:

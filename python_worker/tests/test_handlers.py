@@ -329,6 +329,14 @@ def test_a_batch_takes_what_is_there_and_gives_each_its_own(crew):
     assert crew.notes() == ["batch of 4"]
 
 
+def test_more_than_a_batch_are_several_batches_at_once(crew):
+    items = [crew.broker.item("crew.double", n) for n in range(12)]
+    assert [reply.value for reply in crew.broker.call(crew.worker, *items)] == list(range(0, 24, 2))
+    assert crew.notes() == ["batch of 4"] * 3
+    items = [crew.broker.item("crew.lengths", "x" * n) for n in range(9)]
+    assert [reply.value for reply in crew.broker.call(crew.worker, *items)] == list(range(9))
+
+
 def test_a_batch_that_fails_as_a_whole_fails_for_all(crew):
     replies = crew.broker.call(
         crew.worker, *[crew.broker.item("crew.double", v) for v in (1, 2, 3, "all")]
