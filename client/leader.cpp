@@ -38,10 +38,6 @@ void Driver::lead_unattended() {
     Lock lock(mutex_);
     hand_over();
     const auto work = session_.outstanding() + inbox_.size();
-    if (session_.has_control() && !blocked_ && !closing_) {
-      lock.unlock();  // an item that did not fit has cancelled its stream
-      continue;
-    }
     if (closing_ || have_callbacks() || work == 0 || (followers_ >= work && inbox_.empty()))
       return resign(lock);
     if (!progress) rest(lock, std::nullopt);

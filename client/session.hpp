@@ -108,10 +108,6 @@ class Session {
   std::size_t outstanding() const { return table_.size(); }
   std::size_t waiting() const { return table_.waiting(); }
   bool draining() const { return draining_; }
-  // Cancels and windows that wait to be sent.
-  bool has_control() const {
-    return state_ == SessionState::ready && (!cancels_.empty() || !windows_.empty());
-  }
   const SessionCounters& counters() const { return counters_; }
 
  private:

@@ -115,14 +115,6 @@ void FakeBroker::on_message(std::vector<zmq::message_t>& parts) {
     changed_.notify_all();
     return;
   }
-  if (head.kind == static_cast<std::uint64_t>(proto::Kind::window)) {
-    std::vector<proto::Window> windows;
-    if (proto::decode_windows(frame, windows) != nullptr) return;
-    const std::lock_guard lock(mutex_);
-    for (const auto& window : windows) window_ = std::max(window_, window.items);
-    changed_.notify_all();
-    return;
-  }
   std::vector<proto::RequestItem> items;
   std::uint64_t sent_us = 0;
   if (proto::decode_requests(frame, parts.size() - 2, sent_us, items) != nullptr) return;
@@ -196,25 +188,6 @@ bool FakeBroker::wait_for(const std::function<bool()>& condition) {
 
 bool FakeBroker::wait_for_requests(std::size_t count) {
   return wait_for([&] { return requests_.size() >= count; });
-}
-
-void FakeBroker::item(const FakeRequest& request, std::uint64_t seq, std::string_view value,
-                      const std::vector<std::string>& attachments) {
-  proto::BundleWriter writer(proto::Kind::items, request.epoch);
-  std::string tail(value);
-  if (attachments.empty()) {
-    tail += proto::kNil;
-  } else {
-    proto::append_map(tail, 1);
-    proto::append_str(tail, "attachments");
-    proto::append_uint(tail, attachments.size());
-  }
-  writer.add_item(request.id, request.attempt, seq, tail);
-  send(request.peer, std::move(writer).finish(), attachments);
-}
-
-bool FakeBroker::wait_for_window(std::uint64_t items) {
-  return wait_for([&] { return window_ >= items; });
 }
 
 bool FakeBroker::wait_for_cancels(std::size_t count) {

@@ -58,8 +58,6 @@ class FakeBroker {
   void reply(const FakeRequest& request, std::string_view value, Status status = Status::ok,
              std::string_view ext = proto::kNil, const std::vector<std::string>& attachments = {},
              std::uint64_t run_us = 0);
-  void item(const FakeRequest& request, std::uint64_t seq, std::string_view value,
-            const std::vector<std::string>& attachments = {});
   void fail(const FakeRequest& request, Status status, const proto::ErrorValue& error);
   void send(const std::string& peer, std::string frame, const std::vector<std::string>& attachments = {});
 
@@ -69,8 +67,6 @@ class FakeBroker {
   // Wait, for 20 s at most. False when it did not come.
   bool wait_for_requests(std::size_t count);
   bool wait_for_cancels(std::size_t count);
-  // Of any stream: a window of so many items.
-  bool wait_for_window(std::uint64_t items);
   std::vector<FakeRequest> requests();
   std::size_t hellos() const { return hellos_; }
   std::string last_peer();
@@ -95,7 +91,6 @@ class FakeBroker {
   std::vector<std::function<void(FakeBroker&)>> tasks_;
   std::vector<FakeRequest> requests_;
   std::size_t cancels_ = 0;
-  std::uint64_t window_ = 0;  // the largest
   std::string last_peer_;
   std::atomic<std::size_t> hellos_{0};
   std::atomic<bool> stop_{false};

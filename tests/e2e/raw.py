@@ -21,15 +21,12 @@ HELLO, REQUEST, REPLY, CANCEL, READY, REGISTER_AGAIN = 1, 2, 3, 4, 5, 6
 DRAIN, DRAINED, POOL, OBITUARY, PROBE, PROTOCOL_ERROR = 7, 8, 9, 10, 11, 12
 COMMAND, COMMAND_DONE = 15, 16
 
-ITEMS, WINDOW = 13, 14
-
 WORDS = (
     "ok app_error bad_request no_service unavailable overloaded deadline_exceeded worker_lost cancelled"
     " too_large unauthorized protocol_error broker_lost internal"
 ).split()
 
 IDEMPOTENT, METADATA, REPLAY = 1, 2, 8
-STREAM = 4
 
 
 def pack(message: Any) -> bytes:
@@ -178,8 +175,6 @@ class Client(Peer):
         self._ids = itertools.count(1)
         self.outstanding: set[int] = set()
         self.outcomes: dict[int, Outcome] = {}
-        self.items: dict[int, list[Any]] = {}  # of streams, by id
-        self._seen: dict[int, int] = {}  # so many have been taken by take_items()
         self.breaks = 0
         super().__init__(*args, **options)
 
@@ -245,27 +240,7 @@ class Client(Peer):
         elif self.breaks:
             self.hello()
 
-    def _take_in(self, message: Message) -> None:
-        """ITEMS: none may be missing, doubled, or of a stream that has ended."""
-        assert message.epoch == self.epoch, "items under another epoch"
-        assert message.rest and len(message.rest) % 5 == 0, "ITEMS of parts of items"
-        for start in range(0, len(message.rest), 5):
-            id_, _attempt, seq, value, _ext = message.rest[start : start + 5]
-            assert id_ in self.outstanding, f"an item for {id_}, which is not outstanding"
-            items = self.items.setdefault(id_, [])
-            assert seq == len(items), f"item {seq} of {id_} came as number {len(items)}"
-            items.append(value)
-
-    def take_items(self, id_: int) -> list[Any]:
-        """Those that have come since the last call."""
-        items = self.items.get(id_, [])
-        fresh = items[self._seen.get(id_, 0) :]
-        self._seen[id_] = len(items)
-        return fresh
-
     def _handle(self, message: Message) -> None:
-        if message.kind == ITEMS:
-            return self._take_in(message)
         if message.kind != REPLY:
             self.others.append(message)
             return

@@ -24,18 +24,6 @@ void print(const Metadata& metadata) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-int print_items(const Common& common, Stream<Value> stream) {
-  try {
-    while (const auto item = stream.next()) {
-      std::printf("%s\n", item->to_json().c_str());
-      std::fflush(stdout);
-    }
-    return 0;
-  } catch (const Error& error) {
-    return report(error, common.verbose);
-  }
-}
-
 }  // namespace
 
 int call(const Common& common, const CallOptions& options) {
@@ -46,11 +34,6 @@ int call(const Common& common, const CallOptions& options) {
   const std::string kwargs = keywords.empty() ? std::string() : to_msgpack(keywords);
 
   Client client{common.endpoint};
-  if (options.stream) {
-    return print_items(
-        common, client.stream<Value>(options.method, packed(args, kwargs), samovar::timeout(common.timeout),
-                                     Idempotent{options.may_run_twice}));
-  }
   const auto result =
       client.try_call<Value>(options.method, packed(args, kwargs), samovar::timeout(common.timeout),
                              Idempotent{options.may_run_twice}, WantMetadata{options.show_metadata});

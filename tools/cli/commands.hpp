@@ -20,7 +20,6 @@ struct CallOptions {
   std::vector<std::string> keywords;  // NAME=VALUE
   bool may_run_twice = false;
   bool show_metadata = false;
-  bool stream = false;  // print each item as it comes
 };
 
 int call(const Common& common, const CallOptions& options);

@@ -43,8 +43,6 @@ int run(int argc, char** argv) {
       ->allow_extra_args(false);
   call_command->add_flag("--idempotent", options.may_run_twice,
                          "It may run twice: send it again after a loss");
-  call_command->add_flag("--stream", options.stream,
-                         "The method answers with a stream: print each item in a line as it comes");
   call_command->add_flag("--metadata", options.show_metadata,
                          "Tell on stderr how long it was queued and ran, and where");
   auto* services_command = app.add_subcommand("services", "List the services that there are");
