@@ -175,7 +175,6 @@ void read_config_file(const std::string& path, Options& options) {
     deadlines.milliseconds("startup_grace_ms", options.core.startup_grace);
     deadlines.milliseconds("no_worker_grace_ms", options.core.no_worker_grace);
     deadlines.milliseconds("drain_grace_ms", options.core.drain_grace);
-    deadlines.milliseconds("stream_idle_ms", options.core.stream_idle);
   });
   constexpr std::int64_t kMost = std::int64_t{1} << 40;
   read_section(top, path, "limits", [&](Section& limits) {

@@ -30,8 +30,6 @@ struct Call {
   std::uint32_t flags = 0;  // proto::Flags
   TimePoint deadline{};
 
-  std::uint64_t received = 0;  // items of its stream; the session's
-
   CallId id{};  // set by the session in submit(); kept afterwards
 };
 using CallPtr = std::shared_ptr<Call>;
@@ -43,11 +41,9 @@ inline std::size_t size_of(const Call& call) {
   return size;
 }
 
-// The end of a call; or an item of its stream, with the status ok.
 struct Completion {
   CallPtr call;
   Outcome outcome;
-  bool is_item = false;
 };
 
 }  // namespace samovar::client

@@ -7,7 +7,6 @@
 #include "client/driver.hpp"
 #include "client/process.hpp"
 #include "client/request.hpp"
-#include "client/stream_queue.hpp"
 #include "client/zmq_transport.hpp"
 
 namespace samovar {
@@ -107,22 +106,6 @@ void Client::start(std::string_view method, detail::Request&& request, detail::C
   } else {
     driver_->refuse(std::move(call), client::local_outcome(Status::bad_request, std::move(why)));
   }
-}
-
-std::shared_ptr<PendingCall> Client::open_stream(std::string_view method, detail::Request&& request,
-                                                 std::shared_ptr<detail::ItemSink> sink) {
-  auto call = std::make_shared<PendingCall>();
-  call->driver = driver_;
-  call->sink = sink ? std::move(sink) : std::make_shared<detail::StreamQueue>();
-  call->sink->window = request.window != 0 ? request.window : limits::kDefaultWindow;
-  std::string why;
-  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
-    call->flags |= proto::kStream;
-    driver_->start(call);
-  } else {
-    driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
-  }
-  return call;
 }
 
 }  // namespace samovar

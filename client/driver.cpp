@@ -63,7 +63,7 @@ void Driver::check_may_wait() const {
 
 void Driver::start(std::shared_ptr<PendingCall> call) {
   check_usable();
-  Command command{Command::What::submit, std::move(call), 0};
+  Command command{Command::What::submit, std::move(call)};
   const bool in_callback = calling_back == this;
   if (in_callback && command.call->callback && outbox_.size() < client::limits::kOutbox &&
       !led_.load(std::memory_order_relaxed)) {
@@ -83,7 +83,7 @@ void Driver::perform(const std::shared_ptr<PendingCall>& call) {
 }
 
 void Driver::refuse(std::shared_ptr<PendingCall> call, Outcome outcome) {
-  if (!call->calls_back()) return call->end(std::move(outcome));
+  if (!call->callback) return call->end(std::move(outcome));
   check_usable();
   Lock lock(mutex_);
   if (closing_) return;
@@ -107,12 +107,6 @@ void Driver::cancel(const std::shared_ptr<PendingCall>& call) {
   if (enqueue({Command::What::cancel, call}, lock)) wake_leader(lock);
 }
 
-void Driver::grant(std::shared_ptr<PendingCall> call, std::uint64_t items) {
-  check_usable();
-  Lock lock(mutex_);
-  if (enqueue({Command::What::grant, std::move(call), items}, lock)) wake_leader(lock);
-}
-
 // False, and the lock is released, when the command has been dealt with at once.
 bool Driver::enqueue(Command command, Lock& lock) {
   const bool submit = command.what == Command::What::submit;
@@ -125,7 +119,7 @@ bool Driver::enqueue(Command command, Lock& lock) {
   if (!submit) return false;
   if (closing) {
     // Made in a callback that the destructor runs, or its result would never be fetched: nobody must wait for it.
-    if (!command.call->calls_back()) {
+    if (!command.call->callback) {
       command.call->end(client::local_outcome(Status::cancelled, "the client is being destroyed"));
     }
   } else {
@@ -243,10 +237,6 @@ void Driver::run_callbacks(Lock& lock) {
   while (next_callback_ < end) {
     auto& completion = calling_back_[next_callback_++];
     const auto call = std::static_pointer_cast<PendingCall>(std::move(completion.call));
-    if (call->sink) {
-      hand_to_sink(call, completion);
-      continue;
-    }
     call->callback.run({std::move(completion.outcome), std::move(call->method), endpoint_,
                         (call->flags & proto::kIdempotent) != 0});
     call->callback.reset();  // what it holds may be waited for
@@ -262,16 +252,6 @@ void Driver::run_callbacks(Lock& lock) {
   flush_outbox(lock);
   wake_leader(lock);
   lock.lock();
-}
-
-void Driver::hand_to_sink(const std::shared_ptr<PendingCall>& call, client::Completion& completion) {
-  ItemSink& sink = *call->sink;
-  Reply reply{std::move(completion.outcome), call->method, endpoint_,
-              (call->flags & proto::kIdempotent) != 0};
-  if (!completion.is_item) return sink.end(std::move(reply));
-  sink.item(std::move(reply));
-  if (!sink.takes_at_once()) return;
-  if (const auto items = sink.taken()) grant(call, items);
 }
 
 // Gives the calls that callbacks have started to the inbox. The lock may be released meanwhile.

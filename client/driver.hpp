@@ -42,8 +42,6 @@ class Driver : public std::enable_shared_from_this<Driver> {
   // True when the call has ended.
   bool wait(PendingCall& call, std::optional<client::TimePoint> until);
   void cancel(const std::shared_ptr<PendingCall>& call);
-  // So many items of the call's stream may come, counted from its start.
-  void grant(std::shared_ptr<PendingCall> call, std::uint64_t items);
 
   // Ends all calls, as described at samovar::Client. Once, before the last reference is dropped.
   void close();
@@ -51,18 +49,16 @@ class Driver : public std::enable_shared_from_this<Driver> {
   // False in the child of a fork(): nothing but this may be called there.
   bool usable() const;
   const std::string& endpoint() const { return endpoint_; }
-  // Throws std::logic_error in a callback of this client.
-  void check_may_wait() const;
 
  private:
   struct Command {
-    enum class What : std::uint8_t { submit, cancel, grant };
+    enum class What : std::uint8_t { submit, cancel };
     What what;
     std::shared_ptr<PendingCall> call;
-    std::uint64_t items = 0;  // to grant
   };
   using Lock = std::unique_lock<std::mutex>;
 
+  void check_may_wait() const;
   void check_usable() const;
 
   // Callers.
@@ -89,7 +85,6 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void run();
   bool have_callbacks() const;
   void run_callbacks(Lock& lock);
-  void hand_to_sink(const std::shared_ptr<PendingCall>& call, client::Completion& completion);
   void flush_outbox(Lock& lock);
   void finish();
 

@@ -92,11 +92,11 @@ bool Driver::turn() noexcept {
 }
 
 void Driver::obey(std::vector<Command>& commands, TimePoint now) {
-  for (auto& [what, call, items] : commands) {
-    switch (what) {
-      case Command::What::submit: session_.submit(std::move(call), now); break;
-      case Command::What::cancel: session_.cancel(call->id); break;
-      case Command::What::grant: session_.grant(call->id, items); break;
+  for (auto& [what, call] : commands) {
+    if (what == Command::What::submit) {
+      session_.submit(std::move(call), now);
+    } else {
+      session_.cancel(call->id);
     }
   }
   commands.clear();
@@ -149,7 +149,7 @@ void Driver::deliver() {
   std::size_t callbacks = 0;
   for (auto& completion : completions_) {
     auto& call = static_cast<PendingCall&>(*completion.call);
-    if (!call.calls_back()) {
+    if (!call.callback) {
       call.end(std::move(completion.outcome));
     } else if (auto& place = completions_[callbacks++]; &place != &completion) {
       place = std::move(completion);

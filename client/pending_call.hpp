@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <samovar/detail/callback.hpp>
-#include <samovar/stream.hpp>
 
 #include "client/call.hpp"
 
@@ -46,7 +45,7 @@ class Waiter {
   std::atomic<std::uint32_t> word_{0};         // a futex
 };
 
-struct PendingCall : client::Call, std::enable_shared_from_this<PendingCall> {
+struct PendingCall : client::Call {
   bool ended() const { return waiter_.load(std::memory_order_acquire) == &kEnded; }
 
   // False when the call has ended: nobody will wake the waiter. One waiter at a time.
@@ -63,9 +62,6 @@ struct PendingCall : client::Call, std::enable_shared_from_this<PendingCall> {
     return true;
   }
 
-  // Its outcome goes to the client's own thread.
-  bool calls_back() const { return callback || sink; }
-
   void end(Outcome how) {
     outcome = std::move(how);
     if (Waiter* waiter = waiter_.exchange(&kEnded, std::memory_order_acq_rel)) waiter->end();
@@ -73,7 +69,6 @@ struct PendingCall : client::Call, std::enable_shared_from_this<PendingCall> {
 
   std::shared_ptr<Driver> driver;  // of a Future's call
   Callback callback;               // or none: somebody waits, or will
-  std::shared_ptr<ItemSink> sink;  // of a stream
   Outcome outcome;                 // once ended, without a callback
 
  private:

@@ -54,12 +54,11 @@ namespace {
 void append_ext(std::string& out, const detail::Request& request) {
   const bool priority = request.priority != Priority::normal;
   const bool attachments = !request.attachments.empty();
-  const bool window = request.window != 0;
-  if (!priority && !attachments && !window) {
+  if (!priority && !attachments) {
     out += proto::kNil;
     return;
   }
-  proto::append_map(out, (priority ? 1u : 0u) + (attachments ? 1u : 0u) + (window ? 1u : 0u));
+  proto::append_map(out, (priority ? 1u : 0u) + (attachments ? 1u : 0u));
   if (attachments) {
     proto::append_str(out, "attachments");
     proto::append_uint(out, request.attachments.size());
@@ -67,10 +66,6 @@ void append_ext(std::string& out, const detail::Request& request) {
   if (priority) {
     proto::append_str(out, "priority");
     proto::append_uint(out, static_cast<std::uint64_t>(request.priority));
-  }
-  if (window) {
-    proto::append_str(out, "window");
-    proto::append_uint(out, request.window);
   }
 }
 

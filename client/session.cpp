@@ -52,15 +52,13 @@ void Session::greet(TimePoint now) {
 // The epoch is over: what was sent under it ends, or waits again where its caller allowed that.
 void Session::lose(std::string_view why) {
   cancels_.clear();
-  windows_.clear();
   taken_ = Taken::nothing;
   const std::string message =
       "the broker went away while it held the call (" + std::string(why) + "): it may have run";
   for (auto slot = table_.first_sent(); slot != kNone;) {
     const auto next = table_.next(slot);
     const auto& entry = table_[slot];
-    const bool again =
-        (entry.call->flags & proto::kIdempotent) != 0 && entry.attempts < 255 && entry.call->received == 0;
+    const bool again = (entry.call->flags & proto::kIdempotent) != 0 && entry.attempts < 255;
     if (!again) fail(slot, Status::broker_lost, message);
     slot = next;
   }
@@ -100,8 +98,7 @@ void Session::message(const Buffer& frame, std::span<const Buffer> attachments, 
   }
   const auto kind = static_cast<proto::Kind>(head.kind);
   if (kind == proto::Kind::reply) return on_reply(head, frame, attachments);
-  if (kind == proto::Kind::items) return on_items(head, frame, attachments);
-  if (!attachments.empty()) return malformed("attachments follow a message that is neither REPLY nor ITEMS");
+  if (!attachments.empty()) return malformed("attachments follow a message that is no REPLY");
   switch (kind) {
     case proto::Kind::hello: return on_hello(head, frame.bytes());
     case proto::Kind::register_again: return on_register_again(now);
@@ -172,45 +169,6 @@ void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<c
   }
 }
 
-void Session::on_items(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments) {
-  if (state_ != SessionState::ready || head.epoch != epoch_) {
-    ++counters_.stale_messages;
-    return;
-  }
-  std::vector<proto::StreamItem> items;
-  if (const auto* why = proto::decode_items(frame.bytes(), attachments.size(), items)) return malformed(why);
-  for (const auto& item : items) {
-    const auto mine = attachments.first(item.attachments);
-    attachments = attachments.subspan(item.attachments);
-    const auto slot = table_.find(CallId{item.id});
-    const bool known = slot != kNone && table_[slot].state == CallState::sent &&
-                       item.attempt >= table_[slot].attempts &&
-                       (table_[slot].call->flags & proto::kStream) != 0;
-    if (!known) {
-      ++counters_.late_replies;
-      continue;
-    }
-    const CallPtr& call = table_[slot].call;
-    if (item.seq != call->received) {
-      ++counters_.malformed;
-      send_cancel(slot);
-      fail(slot, Status::internal,
-           "item " + std::to_string(call->received) + " of the stream was lost on its way; " +
-               std::to_string(item.seq) + " came instead");
-      continue;
-    }
-    ++call->received;
-    auto& arrival = completions_.emplace_back();
-    arrival.call = call;
-    arrival.is_item = true;
-    arrival.outcome.status = Status::ok;
-    arrival.outcome.attempt = item.attempt;
-    arrival.outcome.value = frame.slice(item.value);
-    if (item.ext != proto::kNil) arrival.outcome.ext = frame.slice(item.ext);
-    arrival.outcome.attachments.assign(mine.begin(), mine.end());
-  }
-}
-
 void Session::on_protocol_error(std::string_view frame) {
   proto::ProtocolError error;
   if (const auto* why = proto::decode(frame, error)) return malformed(why);
@@ -266,12 +224,6 @@ void Session::cancel(CallId id) {
   if (slot == kNone) return;
   send_cancel(slot);
   fail(slot, Status::cancelled, "the caller cancelled the call");
-}
-
-void Session::grant(CallId id, std::uint64_t items) {
-  const auto slot = table_.find(id);
-  if (slot == kNone || table_[slot].state != CallState::sent) return;
-  windows_.push_back({static_cast<std::uint64_t>(id), items});
 }
 
 void Session::cancel_all() {

@@ -9,7 +9,6 @@
 //   REGISTER_AGAIN            stale          stale           lose, greet            stale
 //   PROTOCOL_ERROR            stale          refuse          end what was sent      stale
 //   REPLY                     stale          stale           completes a call       stale
-//   ITEMS                     stale          stale           go to their streams    stale
 //   DRAIN                     stale          stale           end what waits         stale
 //   malformed message         counted        counted         counted                counted
 //
@@ -84,8 +83,6 @@ class Session {
   void submit(CallPtr call, TimePoint now);
   // Ends the call as `cancelled`, and tells the broker. An id that is not outstanding is ignored.
   void cancel(CallId id);
-  // So many items of the call's stream may come, counted from its start.
-  void grant(CallId id, std::uint64_t items);
   // Ends all calls as `cancelled`.
   void cancel_all();
 
@@ -121,14 +118,12 @@ class Session {
 
   void on_hello(const proto::Head& head, std::string_view frame);
   void on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
-  void on_items(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
   void on_protocol_error(std::string_view frame);
   void on_register_again(TimePoint now);
   void on_drain(const proto::Head& head);
 
   bool next_hello(Message& message);
   bool next_cancel(Message& message);
-  bool next_windows(Message& message);
   bool next_bundle(TimePoint now, Message& message);
 
   Outcome& complete(CallTable::Slot slot);  // to be filled in at once
@@ -153,14 +148,12 @@ class Session {
   std::size_t waiting_bytes_ = 0;
   std::string valid_method_;  // the last that was found to be one
   std::vector<std::uint64_t> cancels_;
-  std::vector<proto::Window> windows_;
 
   // What next_message() gave last, for not_sent().
-  enum class Taken : std::uint8_t { nothing, hello, cancels, windows, bundle };
+  enum class Taken : std::uint8_t { nothing, hello, cancels, bundle };
   Taken taken_ = Taken::nothing;
   std::uint32_t taken_calls_ = 0;
   std::vector<std::uint64_t> taken_cancels_;
-  std::vector<proto::Window> taken_windows_;
 
   std::vector<proto::ReplyItem> items_;  // kept for its capacity
   std::vector<Completion> completions_;

@@ -22,8 +22,6 @@ Malformed decode_head(std::string_view frame, Head& head);
 Malformed decode_requests(std::string_view frame, std::size_t attachments, std::uint64_t& sent_us,
                           std::vector<RequestItem>& items);
 Malformed decode_replies(std::string_view frame, std::size_t attachments, std::vector<ReplyItem>& items);
-Malformed decode_items(std::string_view frame, std::size_t attachments, std::vector<StreamItem>& items);
-Malformed decode_windows(std::string_view frame, std::vector<Window>& windows);
 Malformed decode_ids(std::string_view frame, std::vector<std::uint64_t>& ids);
 
 // The map of a control message, as msgpack bytes whose structure has been checked.
@@ -38,7 +36,7 @@ struct MethodName {
 bool split_method(std::string_view name, MethodName& parts);
 bool is_name(std::string_view text);
 
-// Builds one REQUEST, REPLY or ITEMS message item by item.
+// Builds one REQUEST or REPLY message item by item.
 class BundleWriter {
  public:
   // `sent_us` goes into a REQUEST only.
@@ -51,10 +49,6 @@ class BundleWriter {
   void add_reply(std::uint64_t id, std::uint8_t attempt, Status status, std::uint64_t run_us,
                  std::string_view tail);
 
-  // Likewise.
-  void add_item(std::uint64_t id, std::uint8_t attempt, std::uint64_t seq, std::string_view tail);
-
-  Kind kind() const { return kind_; }
   std::uint32_t items() const { return items_; }
   std::size_t bytes() const { return buffer_.size(); }
   // The finished frame. The writer is empty afterwards and not to be used again.
@@ -62,14 +56,12 @@ class BundleWriter {
 
  private:
   std::string buffer_;
-  Kind kind_;
   std::uint32_t head_elements_;
   std::uint32_t elements_per_item_;
   std::uint32_t items_ = 0;
 };
 
 std::string encode_ids(Kind kind, std::uint64_t epoch, const std::vector<std::uint64_t>& ids);
-std::string encode_windows(std::uint64_t epoch, const std::vector<Window>& windows);
 // A message without anything behind its head: PROBE.
 std::string encode_bare(Kind kind, std::uint64_t epoch);
 

@@ -88,13 +88,6 @@ inline constexpr auto kStartupGrace = 5s;
 // How long a request waits for a first worker of a known service.
 inline constexpr auto kNoWorkerGrace = 1s;
 
-// How long a stream may wait for its reader, while its worker keeps its state.
-inline constexpr auto kStreamIdle = 30s;
-
-// Items of a stream that may be under way to its reader: by default, and as many as it may ask for at once.
-inline constexpr std::uint32_t kDefaultWindow = 16;
-inline constexpr std::uint32_t kMaxWindow = 1024;
-
 // How long the broker lets running requests finish after SIGTERM.
 inline constexpr auto kDrainGrace = 10s;
 

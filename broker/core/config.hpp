@@ -24,7 +24,6 @@ struct CoreConfig {
   Duration startup_grace = limits::kStartupGrace;
   Duration no_worker_grace = limits::kNoWorkerGrace;
   Duration drain_grace = limits::kDrainGrace;
-  Duration stream_idle = limits::kStreamIdle;
   Duration obituary_wait = limits::kObituaryWait;
   Duration last_replies = limits::kLastReplies;
 

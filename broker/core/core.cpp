@@ -279,7 +279,6 @@ void Core::tick(TimePoint now) {
       case Timer::Kind::request: deadline_passed(*static_cast<Request*>(timer->owner()), now); break;
       case Timer::Kind::service: service_deserted(*static_cast<Service*>(timer->owner()), now); break;
       case Timer::Kind::worker: bury(*static_cast<Worker*>(timer->owner()), now); break;
-      case Timer::Kind::stream: stream_idle(*static_cast<Request*>(timer->owner()), now); break;
       case Timer::Kind::drain: {
         proto::ErrorValue error;
         error.message = "the broker was shut down while this ran; it may have run to its end";

@@ -4,7 +4,6 @@
 //
 //   core.cpp           peers, time, services
 //   core_requests.cpp  a request from acceptance to outcome
-//   core_streams.cpp   results that come item by item
 //   core_workers.cpp   a worker from READY to its end, and its supervisor
 //   core_builtin.cpp   the broker's own service, and what it has supervisors do
 //   status.cpp         what `samovar status` shows
@@ -62,8 +61,6 @@ class Core {
   void handle(const event::Hello& event, TimePoint now);
   void handle(const event::Requests& event, TimePoint now);
   void handle(const event::Replies& event, TimePoint now);
-  void handle(const event::Items& event, TimePoint now);
-  void handle(const event::Windows& event, TimePoint now);
   void handle(const event::Cancel& event, TimePoint now);
   void handle(const event::Ready& event, TimePoint now);
   void handle(const event::Drain& event, TimePoint now);
@@ -159,13 +156,6 @@ class Core {
                proto::Command command, TimePoint sent, TimePoint now);
   void errands_lose(PeerId supervisor, TimePoint now);
   void finish_errand(std::uint64_t id, TimePoint now);
-
-  // core_streams.cpp
-  static const char* wrong_kind(const Method& method, std::uint32_t flags);
-  void take_item(Worker& worker, const proto::StreamItem& item, const Frames& attachments, TimePoint now);
-  void stream_idle(Request& request, TimePoint now);
-  // Nobody waits for its result any more: its worker may stop.
-  void tell_worker(const Request& request);
 
   // core_workers.cpp
   void retire(Worker& worker, TimePoint now);

@@ -2,7 +2,6 @@
 #include <cassert>
 
 #include "broker/core/core.hpp"
-#include "broker/core/parts.hpp"
 #include "proto/codec.hpp"
 #include "proto/cursor.hpp"
 
@@ -26,6 +25,20 @@ std::string list_of(const std::map<std::string, Method, std::less<>>& methods) {
 }
 
 constexpr const char* kGoingAway = "the broker is going away; nothing ran, try again";
+
+proto::ErrorValue error_at(const char* where, std::string message) {
+  proto::ErrorValue error;
+  error.where = where;
+  error.message = std::move(message);
+  return error;
+}
+
+// The attachments of one item: `count` of them, behind those that have been taken.
+Frames part_of(const Frames& attachments, std::size_t taken, std::uint32_t count) {
+  if (count == 0) return {};
+  const auto from = attachments.begin() + static_cast<std::ptrdiff_t>(taken);
+  return {from, from + count};
+}
 
 proto::ErrorValue unknown_method(const Service& service, std::string_view method) {
   proto::ErrorValue error;
@@ -78,9 +91,6 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   if (wrong) return refuse_request(client, item, Status::bad_request, error_at("broker", wrong));
 
   Method* method = find_method(item.method);
-  if (method && (wrong = wrong_kind(*method, item.flags))) {
-    return refuse_request(client, item, Status::bad_request, error_at("broker", wrong));
-  }
   Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
@@ -121,7 +131,6 @@ Request& Core::take_request(Client& client, const proto::RequestItem& item, Serv
   request.deadline =
       sent + std::min<Duration>(std::chrono::microseconds(item.timeout_us), config_.max_timeout);
   if (request.default_timeout || request.default_priority) set_defaults(request, sent);
-  if (item.flags & proto::kStream) request.stream = std::make_unique<Stream>(&request, item.window);
   client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
   return request;
@@ -240,7 +249,6 @@ void Core::leave(Request& request) {
   request.client->outstanding.erase(request.id);
   request.client = nullptr;
   timers_.cancel(request.timer);
-  if (request.stream) timers_.cancel(request.stream->idle);
 }
 
 void Core::end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
@@ -255,7 +263,6 @@ void Core::left_behind(Request& request) {
     case Request::State::queued: return forget(request);
     case Request::State::commanded: errands_.erase(raw(request.dispatch_id)); return forget(request);
     case Request::State::in_flight:
-      tell_worker(request);
       request.state = Request::State::abandoned;
       request.service->abandoned += 1;
       return;
@@ -304,7 +311,6 @@ void Core::handle(const event::Cancel& event, TimePoint now) {
 void Core::forget(Request& request) {
   assert(!request.client && !request.worker && !request.timer.is_set());
   request.payload.clear();
-  request.stream.reset();
   requests_.give_back(request);
 }
 
@@ -316,7 +322,7 @@ void Core::dispatch(Service& service, TimePoint now) {
       deadline_passed(*request, now);
       continue;
     }
-    const auto estimate = request->method ? request->method->estimate() : std::nullopt;
+    const auto estimate = request->method ? request->method->run_time.us() : std::nullopt;
     Worker* worker = service.ready.pick(estimate);
     if (!worker) return;
     hand_over(*request, *worker, now);
@@ -333,10 +339,6 @@ void Core::methods_known(Service& service, TimePoint now) {
       end_early(*request, Status::bad_request, unknown_method(service, name.method), now);
       continue;
     }
-    if (const char* wrong = wrong_kind(*method, request->flags)) {
-      end_early(*request, Status::bad_request, error_at("queued", wrong), now);
-      continue;
-    }
     service.queue.remove(*request);
     const TimePoint sent = request->deadline - std::min(config_.default_timeout, config_.max_timeout);
     request->name.reset();
@@ -350,7 +352,7 @@ void Core::methods_known(Service& service, TimePoint now) {
 
 void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   Service& service = *request.service;
-  request.charged_us = static_cast<float>(request.method->estimate().value_or(kUnmeasuredUs));
+  request.charged_us = static_cast<float>(request.method->run_time.us().value_or(kUnmeasuredUs));
   service.queue.take_front(request.charged_us);
   request.state = Request::State::in_flight;
   request.worker = &worker;
@@ -362,13 +364,7 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   service.in_flight += 1;
   worker.held.push_back(request);
   worker.held_us += request.charged_us;
-  if (request.stream) {
-    worker.streams += 1;
-    request.stream->sent = 0;
-    service.ready.rotate(worker);
-  } else {
-    service.ready.update(worker);
-  }
+  service.ready.update(worker);
   counters_.dispatched += 1;
 
   const std::string_view tail = request.payload.view();
@@ -381,10 +377,6 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   item.body = tail;
   item.ext = std::string_view(tail.data() + tail.size(), 0);
   outbox_.request(worker.peer, worker.epoch, now, item, request.payload.attachments());
-  if (request.stream && request.stream->window > request.stream->asked) {
-    outbox_.control(Side::backend, worker.peer,
-                    proto::encode_windows(raw(worker.epoch), {{item.id, request.stream->window}}));
-  }
 }
 
 // Takes a request from its worker: the credit is free again.
@@ -394,10 +386,6 @@ void Core::release(Request& request) {
   request.service->in_flight -= 1;
   if (request.state == Request::State::abandoned) request.service->abandoned -= 1;
   worker.held.remove(request);
-  if (request.stream) {
-    worker.streams -= 1;
-    timers_.cancel(request.stream->idle);
-  }
   worker.held_us = worker.held.empty() ? 0 : std::max(0.0, worker.held_us - request.charged_us);
   if (worker.state == Worker::State::ready) request.service->ready.update(worker);
   request.worker = nullptr;

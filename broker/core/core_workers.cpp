@@ -38,8 +38,6 @@ void Core::handle(const event::Ready& event, TimePoint now) {
     }
     method.idempotent = info.idempotent || info.pure;
     method.pure = info.pure;
-    method.stream = info.stream;
-    method.cancel = info.cancel || info.stream;
     method.priority = info.priority;
     method.timeout = bounded_us(info.timeout_us);
     method.hard_timeout = bounded_us(info.hard_timeout_us);
@@ -187,8 +185,7 @@ bool Core::runs_again(Worker& worker, Request& request, TimePoint now) {
     counters_.requeued += 1;
     return true;
   }
-  const bool heard_of = request.stream && request.stream->sent > 0;
-  const bool may_run_twice = !heard_of && request.idempotent && request.runs < limits::kMaxAttempts &&
+  const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts &&
                              request.deadline > now && request.attempt < 255 && !draining_;
   if (may_run_twice && request.service->retries.spend()) {
     counters_.retried += 1;

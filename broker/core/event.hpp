@@ -34,20 +34,6 @@ struct Replies {
   Frames attachments;
 };
 
-// Items of streams. The attachments are those of all of them, in their order.
-struct Items {
-  PeerId peer;
-  Epoch epoch;
-  const std::vector<proto::StreamItem>& items;
-  Frames attachments;
-};
-
-struct Windows {
-  PeerId peer;
-  Epoch epoch;
-  const std::vector<proto::Window>& windows;
-};
-
 struct Cancel {
   PeerId peer;
   Epoch epoch;

@@ -18,8 +18,7 @@ Outbox::Draft& Outbox::open_bundle(Side side, PeerId peer, proto::Kind kind, Epo
                                    std::size_t bytes) {
   if (Draft* draft = open_.find(raw(peer))) {
     const std::size_t size = draft->bundle->bytes() + draft->attached + bytes;
-    const bool has_room = draft->bundle->items() < kBundleItems && size <= kBundleBytes;
-    if (draft->bundle->kind() == kind && has_room) return *draft;
+    if (draft->bundle->items() < kBundleItems && size <= kBundleBytes) return *draft;
     open_.erase(raw(peer));
   }
   Draft& draft = drafts_.emplace_back(Draft{side, peer, std::nullopt, {}, {}, 0, false});
@@ -47,14 +46,6 @@ void Outbox::reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, con
   const std::size_t bytes = tail.size() + bytes_of(attachments);
   Draft& draft = open_bundle(Side::frontend, client, proto::Kind::reply, epoch, TimePoint{}, bytes);
   draft.bundle->add_reply(item.id, item.attempt, item.status, item.run_us, tail);
-  attach(draft, attachments);
-}
-
-void Outbox::item(PeerId client, Epoch epoch, const proto::StreamItem& item, const Frames& attachments) {
-  const auto tail = item.tail();
-  const std::size_t bytes = tail.size() + bytes_of(attachments);
-  Draft& draft = open_bundle(Side::frontend, client, proto::Kind::items, epoch, TimePoint{}, bytes);
-  draft.bundle->add_item(item.id, item.attempt, item.seq, tail);
   attach(draft, attachments);
 }
 

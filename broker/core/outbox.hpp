@@ -35,7 +35,6 @@ class Outbox {
   void request(PeerId worker, Epoch epoch, TimePoint now, const proto::RequestItem& item,
                const Frames& attachments);
   void reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, const Frames& attachments);
-  void item(PeerId client, Epoch epoch, const proto::StreamItem& item, const Frames& attachments);
   void control(Side side, PeerId peer, std::string frame);
   void complaint(Side side, PeerId peer, std::string frame);
   void note(Note::Level level, std::string topic, std::string text);

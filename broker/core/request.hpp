@@ -69,20 +69,6 @@ class Payload {
   std::unique_ptr<Large> large_;
 };
 
-struct Request;
-
-// What a request has in addition whose result is a stream.
-struct Stream {
-  Stream(Request* request, std::uint32_t window_of_ext)
-      : asked(window_of_ext), window(window_of_ext), idle(Timer::Kind::stream, request) {}
-
-  const std::uint32_t asked;  // what its ext says, which the worker reads
-
-  std::uint64_t window;    // so many items may come, counted from the start
-  std::uint64_t sent = 0;  // have come
-  Timer idle;              // set while its reader lets it wait
-};
-
 struct Request {
   enum class State : std::uint8_t {
     queued,     // in its service's queue
@@ -107,7 +93,6 @@ struct Request {
   Method* method = nullptr;           // null until a worker of the service has announced its methods
   std::unique_ptr<std::string> name;  // "service.method", while the method is not known
 
-  std::unique_ptr<Stream> stream;  // null: its result is one value
   Payload payload;
   std::uint64_t bytes = 0;  // of the payload
 

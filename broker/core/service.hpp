@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 
 #include "broker/core/estimate.hpp"
@@ -19,16 +18,10 @@ struct Method {
   Service* service = nullptr;
   bool idempotent = false;
   bool pure = false;
-  bool stream = false;
-  bool cancel = false;  // its worker wants to know what nobody waits for any more
   proto::Priority priority = proto::Priority::normal;  // of requests that name none
   Duration timeout{};                                  // of requests that name none; 0: the broker's default
   Duration hard_timeout{};                             // its supervisor's; shown only
   RunTime run_time;
-
-  // What a request of it is taken to cost a worker, in us; empty: nobody knows. A stream may wait for its reader most of the
-  // time, and keeps nobody from running others.
-  std::optional<double> estimate() const { return stream ? std::optional(0.0) : run_time.us(); }
   std::array<std::uint64_t, kStatusCount> outcomes{};  // by status
 };
 

@@ -29,11 +29,10 @@ std::string_view to_word(Worker::State state) {
 }
 
 std::size_t Roster::shelf_of(Worker& worker) {
-  const std::size_t all = worker.held.size();
-  if (all >= worker.credit) worker.filling = false;
-  if (all <= refill_mark(worker.credit)) worker.filling = true;
-  const std::size_t held = all - worker.streams;
-  if (held == 0 && (all == 0 || all < worker.credit)) return 0;
+  const std::size_t held = worker.held.size();
+  if (held >= worker.credit) worker.filling = false;
+  if (held <= refill_mark(worker.credit)) worker.filling = true;
+  if (held == 0) return 0;
   if (held < worker.concurrency && held < worker.credit) {
     return held < kCounted ? held : kCounted - 5 + static_cast<std::size_t>(std::bit_width(held));
   }
@@ -68,11 +67,6 @@ void Roster::update(Worker& worker) {
   if (shelf == worker.shelf) return;
   take(worker);
   put(worker, shelf);
-}
-
-void Roster::rotate(Worker& worker) {
-  take(worker);
-  put(worker, shelf_of(worker));
 }
 
 Worker* Roster::pick(std::optional<double> estimate_us) const {

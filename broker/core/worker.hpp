@@ -32,7 +32,6 @@ struct Worker {
   Service* service = nullptr;
 
   List<Request, &Request::link> held;  // in order of dispatch
-  std::size_t streams = 0;             // among them; they keep it from nothing
   double held_us = 0;                  // estimated work among them
   bool filling = true;                 // takes more; when it has been full, not until half of that is done
 
@@ -61,8 +60,6 @@ class Roster {
   void remove(Worker& worker);
   // To be called after the worker's load has changed.
   void update(Worker& worker);
-  // The worker has got a stream: the next one goes to another that is as free.
-  void rotate(Worker& worker);
 
   // A worker that may take `estimate_us` more, or nullptr. One below its concurrency may take anything, and only such a
   // one what is unmeasured (empty).

@@ -25,7 +25,6 @@
 #include <samovar/future.hpp>
 #include <samovar/options.hpp>
 #include <samovar/result.hpp>
-#include <samovar/stream.hpp>
 #include <samovar/value.hpp>
 
 namespace samovar {
@@ -91,22 +90,6 @@ class Client {
     }
   }
 
-  // The items of a method that answers with a stream (stream.hpp), as an input range. Does not wait. Options stand among
-  // the arguments; samovar::window is one of them.
-  template <typename T = Value, typename... Args>
-  Stream<T> stream(std::string_view method, const Args&... args) {
-    return Stream<T>(open_stream(method, detail::pack_request(args...), nullptr));
-  }
-
-  // The same by callbacks: on_item takes a Result<T> (an error when an item is no T), on_end a Result<void>, once, after the
-  // last item. As for async_call, they run on the client's own thread; the handler waits for a slow on_item.
-  template <typename T = Value, typename OnItem, typename OnEnd, typename... Args>
-  StreamHandle async_stream(std::string_view method, OnItem on_item, OnEnd on_end, const Args&... args) {
-    using Sink = detail::CallbackSink<T, OnItem, OnEnd>;
-    return StreamHandle(open_stream(method, detail::pack_request(args...),
-                                    std::make_shared<Sink>(std::move(on_item), std::move(on_end))));
-  }
-
   const std::string& endpoint() const;
 
  private:
@@ -120,9 +103,6 @@ class Client {
   detail::Reply perform(std::string_view method, detail::Request&& request);
   std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
   void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);
-  // Without a sink: one that Stream reads from.
-  std::shared_ptr<detail::PendingCall> open_stream(std::string_view method, detail::Request&& request,
-                                                   std::shared_ptr<detail::ItemSink> sink);
 
   const std::chrono::microseconds timeout_;
   std::shared_ptr<detail::Driver> driver_;

@@ -46,14 +46,6 @@ struct WantMetadata {
 };
 inline constexpr WantMetadata metadata{};
 
-// Of a stream: how many items its handler may be ahead of the reader, 1 to 1,024. Without it: 16.
-struct Window {
-  std::uint32_t items;
-};
-constexpr Window window(std::uint32_t items) {
-  return {items < 1 ? 1 : items > 1024 ? 1024 : items};
-}
-
 // Which queued calls of a service go first.
 enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
 namespace priority {

@@ -29,7 +29,6 @@ struct Request {
   Priority priority = Priority::normal;
   bool idempotent = false;
   bool metadata = false;
-  std::uint32_t window = 0;  // of a stream; 0: the default
 };
 
 // The stream that msgpack::packer writes to.
@@ -73,7 +72,7 @@ inline constexpr bool is_keyword<Keyword<T>> = true;
 template <typename T>
 inline constexpr bool is_setting =
     std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
-    std::same_as<T, Priority> || std::same_as<T, Attachment> || std::same_as<T, Window>;
+    std::same_as<T, Priority> || std::same_as<T, Attachment>;
 
 template <typename T>
 inline constexpr bool is_positional = !is_keyword<T> && !is_setting<T> && !std::same_as<T, Packed>;
@@ -119,9 +118,6 @@ inline void apply(Request& request, WantMetadata option) {
 }
 inline void apply(Request& request, Priority option) {
   request.priority = option;
-}
-inline void apply(Request& request, Window option) {
-  request.window = option.items;
 }
 inline void apply(Request& request, const Attachment& option) {
   request.attachments.push_back(option.buffer);
