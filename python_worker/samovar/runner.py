@@ -199,16 +199,17 @@ class Worker:
                 zmq.zmq_poll([(also, zmq.POLLIN)], -1 if most is None else math.ceil(most * 1000))
             return
         until = time.monotonic() + _RECEIVE_TURN_S
-        drained_dry = False
+        worked = drained_dry = False
         while not self._done and time.monotonic() < until:
             received = self._connection.receive()
             if received is None:
                 drained_dry = True
                 break
+            worked = True
             self._handle(*received)
         if self._stop_requested and not self._draining:
             self._drain()
-        scheduler.step()
+        worked |= scheduler.step()
         if self._drained and scheduler.idle:
             self._done = True
         if self._done:
@@ -217,8 +218,8 @@ class Worker:
             return
         waits = [most, scheduler.seconds_to_wait(), None if drained_dry else 0.0]
         wait = min((each for each in waits if each is not None), default=_LONGEST_WAIT_S)
-        if scheduler.busy:
-            wait = 0.0
+        if scheduler.busy or (worked and also is not None):
+            wait = 0.0  # asyncio knows only when it is asked again how long it may wait now
         if wait or time.monotonic() - self._looked_at > _LOOK_EVERY_S:
             self._wait(wait, also)
             self._looked_at = time.monotonic()

@@ -75,6 +75,7 @@ class Scheduler:
         self._running = Running(board.words, pool_hard_ms)
         self._held: dict[int, Call] = {}  # of this session, by id: those that wait, those that run
         self._waiting: deque[Call] = deque()
+        self._steps = 0  # how often something was begun, advanced, stopped or ended
         self.last_has_come = False  # no more requests will: batches need not wait for them
         self._collectors = {
             key: Collector(method.batch) for key, method in methods.items() if method.batch
@@ -205,8 +206,10 @@ class Scheduler:
 
     # --- turns -----------------------------------------------------------------------------------------
 
-    def step(self) -> None:
-        """Everything that can be done without waiting, once; then all that is ready is sent."""
+    def step(self) -> bool:
+        """Does all that can be done without waiting, once, and sends it; returns whether there was anything."""
+        before = self._steps
+        self._steps += self._streams.busy
         self._threads.collect()
         for call, why in self._running.overdue(clock()):
             self._stop(call, why)
@@ -216,6 +219,7 @@ class Scheduler:
             if self._is_due(name, collector):
                 self._run_batch(self._methods[name], collector)
         self._outbox.flush()
+        return self._steps != before
 
     def _is_due(self, name: str, collector: Collector) -> bool:
         """Whether a batch is to be run now."""
@@ -240,6 +244,7 @@ class Scheduler:
                 break
 
     def _start(self, call: Call) -> None:
+        self._steps += 1
         now = clock()
         method = call.method
         if now > call.deadline_ns:
@@ -303,6 +308,7 @@ class Scheduler:
 
     def _finish(self, call: Call, status: int, value: Any) -> None:
         """The one place where a call ends. What it was stopped for is its outcome, whatever it says itself."""
+        self._steps += 1
         now = clock()
         if self._held.get(call.id) is call:
             del self._held[call.id]
@@ -315,6 +321,7 @@ class Scheduler:
         """Ends a call early: now, if nothing runs for it; else as soon as its handler has heard."""
         if call.stop is not None:
             return
+        self._steps += 1
         call.stop = why
         if call.context is not None:
             call.context.stop()
@@ -336,6 +343,7 @@ class Scheduler:
     # --- batches ---------------------------------------------------------------------------------------
 
     def _run_batch(self, method: Method, collector: Collector) -> None:
+        self._steps += 1
         calls, arguments = [], []
         began = clock()
         for call in collector.take():

@@ -83,6 +83,20 @@ def test_async_handlers_run_at_once_and_plain_ones_between_them(crew):
     assert [crew.broker.reply(id_).value for id_ in ids] == [f"w{n}" for n in range(20)]
 
 
+def test_nothing_waits_for_the_loop_to_look_again(crew):
+    began = time.monotonic()
+    for _ in range(10):
+        assert crew.ok("large_later", b"x") == b"x"
+    replies = crew.broker.call(crew.worker, crew.broker.item("crew.pairs", 1, 2))
+    assert replies[0].value == 3
+    id_ = crew.stream("count_later", 10, window=1)
+    for n in range(1, 11):
+        crew.broker.values(id_, n)
+        crew.broker.widen(crew.worker, id_, n + 1)
+    crew.broker.reply(id_)
+    assert time.monotonic() - began < 8  # a look each second: more than 20
+
+
 def test_async_errors_are_explained_like_all_others(crew):
     reply = crew.call("fail_later", "late")
     assert reply.value["message"] == "crew.fail_later raised ValueError: late"
