@@ -165,6 +165,7 @@ void read_config_file(const std::string& path, Options& options) {
   top.flag("insecure", options.insecure);
   top.numbers("cpus", options.cpus, kMostCpus - 1);
   top.text("worker_command", options.worker_command);
+  top.text("state_directory", options.state_directory);
   read_section(top, path, "log", [&](Section& log) {
     log.text("level", options.log.level);
     log.text("format", options.log.format);
@@ -182,6 +183,7 @@ void read_config_file(const std::string& path, Options& options) {
     limits.number("max_queued", options.core.max_queued, 1, kMost);
     limits.number("max_queued_bytes", options.core.max_queued_bytes, 1, kMost);
     limits.number("max_outstanding_per_client", options.core.max_outstanding_per_client, 1, kMost);
+    limits.number("quarantine_after", options.core.quarantine_after, 0, 1'000'000);
   });
   if (const auto* node = top.find("service")) {
     const auto* array = node->as_array();
@@ -213,6 +215,10 @@ cpus = []
 # How [[service]] blocks start their supervisors; found through PATH.
 worker_command = "samovar-worker"
 
+# Where requests are saved that are refused because workers died of them; "" is $STATE_DIRECTORY, $XDG_STATE_HOME/samovar
+# or ~/.local/state/samovar.
+state_directory = ""
+
 [log]
 level = "info"    # debug, info, warning, error, off
 format = "text"   # or "json": one object a line
@@ -238,6 +244,9 @@ max_queued_bytes = )" +
          std::to_string(core.max_queued_bytes) + R"(         # and their bytes
 max_outstanding_per_client = )" +
          std::to_string(core.max_outstanding_per_client) + R"(
+quarantine_after = )" +
+         std::to_string(core.quarantine_after) +
+         R"(                  # deaths of workers of which a request is refused; 0: never
 
 # A service that samovard starts by itself; as many blocks as you like.
 # [[service]]

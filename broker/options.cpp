@@ -53,6 +53,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   std::string log_level;
   std::string log_format;
   std::vector<int> cpus;
+  std::string state_directory;
   bool insecure = false;
   bool print_default_config = false;
   app.add_option("--config", config, "A TOML file; --print-default-config shows its keys")->type_name("FILE");
@@ -70,6 +71,10 @@ std::optional<Options> parse_options(int argc, char** argv) {
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false);
+  app.add_option("--state-dir", state_directory,
+                 "Where refused requests are saved (default $STATE_DIRECTORY, $XDG_STATE_HOME/samovar or "
+                 "~/.local/state/samovar)")
+      ->type_name("DIRECTORY");
   app.add_option("--log-level", log_level, "debug, info, warning, error or off")->type_name("LEVEL");
   app.add_option("--log-format", log_format, "text or json")->type_name("FORMAT");
   app.add_flag("--print-default-config", print_default_config,
@@ -98,6 +103,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   if (options.frontend.empty()) options.frontend = {kFrontend};
   if (options.backend.empty()) options.backend = {kBackend};
   if (!cpus.empty()) options.cpus = cpus;
+  if (!state_directory.empty()) options.state_directory = state_directory;
   if (!log_level.empty()) options.log.level = log_level;
   if (!log_format.empty()) options.log.format = log_format;
   options.insecure = options.insecure || insecure;

@@ -33,6 +33,7 @@ struct Options {
   bool insecure = false;  // may listen beyond this machine
   std::vector<int> cpus;  // where it and the pools that it starts run; empty: anywhere
   std::string worker_command = "samovar-worker";
+  std::string state_directory;  // for what outlives this process; empty: the usual place
   std::vector<ServiceOptions> services;
   LogOptions log;
   CoreConfig core;

@@ -59,6 +59,7 @@ Server::Server(const Options& options, int signals)
       core_(with_endpoints(options, frontend_, backend_), Clock::now()),
       wire_(core_),
       pools_(options.services, options.worker_command, backend_.endpoints().front()),
+      saved_requests_(options.state_directory.empty() ? default_state_directory() : options.state_directory),
       signals_(signals) {}
 
 int Server::run() {
@@ -73,6 +74,7 @@ int Server::run() {
     look_for_lost(frontend_, Side::frontend, now);
     for (const auto& event : pools_.tick(now)) core_.handle(event, now);
     core_.tick(now);
+    if (core_.has_poisoned()) save_poisoned(now);
     flush(now);
   }
   return stop_signals_ > 1 ? 128 + SIGTERM : 0;
@@ -142,6 +144,19 @@ void Server::flush(TimePoint now) {
     notes_.write({Note::Level::warning, "dropped replies",
                   std::to_string(count) + " replies dropped: their client does not read, or has gone"},
                  now);
+  }
+}
+
+void Server::save_poisoned(TimePoint now) {
+  for (const auto& request : core_.take_poisoned()) {
+    std::string why;
+    const auto file = saved_requests_.save(request, why);
+    if (file.empty()) {
+      spdlog::warn("a refused request of '{}' cannot be saved: {}", request.method, why);
+    } else {
+      spdlog::warn("a refused request of '{}' is saved: samovar replay {}", request.method, file);
+      core_.handle(event::PoisonSaved{request.key, file}, now);
+    }
   }
 }
 

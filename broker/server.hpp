@@ -12,6 +12,7 @@
 #include "broker/log.hpp"
 #include "broker/options.hpp"
 #include "broker/pools.hpp"
+#include "broker/saved_requests.hpp"
 
 namespace samovar::broker {
 
@@ -32,6 +33,7 @@ class Server {
   void read_signals(TimePoint now);
   void tell_time(TimePoint now);
   void flush(TimePoint now);
+  void save_poisoned(TimePoint now);
   bool finished(TimePoint now);
   void wait();
   int wait_ms(TimePoint now) const;
@@ -44,6 +46,7 @@ class Server {
   Wire wire_;
   Pools pools_;
   NoteLog notes_;
+  SavedRequests saved_requests_;
   const int signals_;
   int stop_signals_ = 0;
   std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest

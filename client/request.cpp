@@ -52,7 +52,7 @@ namespace samovar::client {
 namespace {
 
 void append_ext(std::string& out, const detail::Request& request) {
-  const bool priority = request.priority != Priority::normal;
+  const bool priority = request.priority.has_value();
   const bool attachments = !request.attachments.empty();
   if (!priority && !attachments) {
     out += proto::kNil;
@@ -65,7 +65,7 @@ void append_ext(std::string& out, const detail::Request& request) {
   }
   if (priority) {
     proto::append_str(out, "priority");
-    proto::append_uint(out, static_cast<std::uint64_t>(request.priority));
+    proto::append_uint(out, static_cast<std::uint64_t>(*request.priority));
   }
 }
 
@@ -89,7 +89,8 @@ bool prepare(detail::PendingCall& call, std::string_view method, detail::Request
   constexpr auto kLongest =
       std::chrono::duration_cast<std::chrono::microseconds>(samovar::limits::kMaxTimeout);
   call.method = method;
-  call.flags = (request.idempotent ? proto::kIdempotent : 0u) | (request.metadata ? proto::kMetadata : 0u);
+  call.flags = (request.idempotent ? proto::kIdempotent : 0u) | (request.metadata ? proto::kMetadata : 0u) |
+               (request.replay ? proto::kReplay : 0u);
   call.deadline = Clock::now() + std::min(request.timeout.value_or(default_timeout), kLongest);
   if (const char* wrong = check_body(request.body)) {
     why = wrong;

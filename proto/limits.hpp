@@ -108,6 +108,16 @@ inline constexpr std::size_t kMaxPeers = 50'000;
 // Calls of samovar.reload and samovar.scale that wait for their supervisors at the same time.
 inline constexpr std::size_t kMaxErrands = 64;
 
+// A request that was running at so many deaths of workers is refused for so long. Bounded: each of those that ran at one
+// is remembered.
+inline constexpr std::uint32_t kQuarantineAfter = 3;
+inline constexpr auto kQuarantine = 1h;
+inline constexpr std::size_t kMaxSuspects = 1'000;
+
+// Such requests are saved for a later trial: so many files, and none with more bytes.
+inline constexpr std::size_t kMaxSaved = 100;
+inline constexpr std::size_t kMaxSavedBytes = 16u << 20;
+
 // Deaths of workers that are remembered, each with up to 32 KiB of text.
 inline constexpr std::size_t kMaxDeaths = 100;
 

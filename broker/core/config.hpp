@@ -27,6 +27,8 @@ struct CoreConfig {
   Duration obituary_wait = limits::kObituaryWait;
   Duration last_replies = limits::kLastReplies;
 
+  std::uint32_t quarantine_after = limits::kQuarantineAfter;  // deaths; 0: never
+
   std::size_t max_body = limits::kDefaultMaxBody;
   std::size_t max_queued = limits::kMaxQueued;
   std::size_t max_queued_bytes = limits::kMaxQueuedBytes;

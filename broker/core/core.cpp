@@ -23,7 +23,11 @@ auto* find_in(const Table& table, PeerId peer) {
 }  // namespace
 
 Core::Core(CoreConfig config, TimePoint now)
-    : config_(std::move(config)), started_(now), dispatch_serial_(kWide), in_flight_(config_.secret) {
+    : config_(std::move(config)),
+      started_(now),
+      dispatch_serial_(kWide),
+      in_flight_(config_.secret),
+      quarantine_(config_.secret, config_.quarantine_after) {
   for (const auto& name : config_.services) {
     Service* service = add_service(name);
     service->known = true;
@@ -324,6 +328,7 @@ Core::Sizes Core::sizes() const {
   sizes.requests = requests_.size();
   sizes.in_flight = in_flight_.size();
   sizes.timers = timers_.size();
+  sizes.flights = flights_.size();
   for (const auto& [name, service] : services_) {
     sizes.queued += service->queue.size();
     sizes.queued_bytes += service->queue.bytes();

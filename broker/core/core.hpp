@@ -5,6 +5,8 @@
 //   core.cpp           peers, time, services
 //   core_requests.cpp  a request from acceptance to outcome
 //   core_workers.cpp   a worker from READY to its end, and its supervisor
+//   core_pure.cpp      equal calls of pure methods, which are run once
+//   core_quarantine.cpp requests that kill workers
 //   core_builtin.cpp   the broker's own service, and what it has supervisors do
 //   status.cpp         what `samovar status` shows
 //   invariants.cpp     what must hold between any two events
@@ -21,8 +23,10 @@
 #include "broker/core/deaths.hpp"
 #include "broker/core/errand.hpp"
 #include "broker/core/event.hpp"
+#include "broker/core/flight.hpp"
 #include "broker/core/id_table.hpp"
 #include "broker/core/outbox.hpp"
+#include "broker/core/quarantine.hpp"
 #include "broker/core/recycled.hpp"
 #include "broker/core/service.hpp"
 #include "broker/core/timers.hpp"
@@ -67,6 +71,7 @@ class Core {
   void handle(const event::Pool& event, TimePoint now);
   void handle(const event::Obituary& event, TimePoint now);
   void handle(const event::CommandDone& event, TimePoint now);
+  void handle(const event::PoisonSaved& event, TimePoint now);
   void handle(const event::WallClock& event, TimePoint now);
   void handle(const event::PeerLost& event, TimePoint now);
   void handle(const event::Malformed& event, TimePoint now);
@@ -79,6 +84,9 @@ class Core {
   std::optional<TimePoint> next_deadline() const { return timers_.next(); }
 
   Outbox& outbox() { return outbox_; }
+  // Requests that are refused from now on, to be saved for a later trial.
+  bool has_poisoned() const { return !poisoned_.empty(); }
+  std::vector<Poisoned> take_poisoned();
 
   bool draining() const { return draining_; }
   // After Shutdown: every request has ended.
@@ -91,6 +99,7 @@ class Core {
   struct Sizes {
     std::size_t peers, requests, queued, in_flight, timers;
     std::size_t queued_bytes;
+    std::size_t flights;
   };
   Sizes sizes() const;
   // Bookkeeping that must hold between any two events: what is broken, or nullptr. For tests; costs O(everything).
@@ -142,12 +151,38 @@ class Core {
   void settle(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
   // An end that does not come from a worker: what is queued is gone, what runs is abandoned.
   void end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
+  static std::string add_metadata(std::string_view value, std::string_view ext, std::uint64_t queued_us,
+                                  std::string_view worker);
   void leave(Request& request);
   void left_behind(Request& request);
   void client_gone(Client& client);
   void release(Request& request);
   void forget(Request& request);
   void deadline_passed(Request& request, TimePoint now);
+
+  // core_pure.cpp
+  bool join(Client& client, const proto::RequestItem& item, Method& method, TimePoint sent, TimePoint now);
+  void lead(Request& request, const proto::RequestItem& item);
+  template <typename TailOf>
+  void land(Request& leader, const Outcome& outcome, const TailOf& tail_of, const Frames& attachments,
+            TimePoint now);
+  void land(Request& leader, const Outcome& outcome, const Frames& attachments, TimePoint now);
+  void land(Request& leader, const proto::ReplyItem& item, const Worker& worker, const Frames& attachments,
+            TimePoint now);
+  void end_flight(Request& leader);
+  void unfollow(Request& request);
+  void take_over(Request& leader);
+  void settle_alone(Request& leader, const Outcome& outcome, TimePoint now);
+  bool flies_on(Request& leader, const Outcome& outcome, TimePoint now);
+
+  // core_quarantine.cpp
+  RequestKey key_of(const Request& request) const;
+  bool is_quarantined(const Request& request, TimePoint now);
+  proto::ErrorValue quarantine_error(const Quarantine::Entry& entry) const;
+  bool refuse_quarantined(const Client& client, const proto::RequestItem& item, const Method& method,
+                          const Frames& attachments, TimePoint now);
+  bool suspect(const Worker& worker, const Death& death, TimePoint now);
+  void sweep(Service& service, TimePoint now);
 
   // core_builtin.cpp
   void answer_builtin(Client& client, const proto::RequestItem& item, std::string_view method, TimePoint sent,
@@ -164,7 +199,7 @@ class Core {
   bool supervised(const Worker& worker) const;
   void update_pool(Supervisor& supervisor, std::optional<proto::Pool> pool, TimePoint now);
   bool was_running(const Worker& worker, const Request& request) const;
-  void record_death(const Worker& worker, TimePoint now);
+  bool record_death(const Worker& worker, TimePoint now);
   bool runs_again(Worker& worker, Request& request, TimePoint now);
   proto::ErrorValue worker_lost_error(const Worker& worker, const Request& request) const;
 
@@ -194,6 +229,9 @@ class Core {
   std::unordered_map<std::uint64_t, Errand> errands_;  // by the id of their COMMANDs
   std::uint64_t command_serial_ = 0;
   Deaths deaths_;
+  Quarantine quarantine_;
+  std::vector<Poisoned> poisoned_;
+  Flights flights_;
   std::int64_t wall_offset_us_ = 0;  // of the time for people from `now`
 
   // Complaints to each peer since then; begun anew every kComplaintsPer.

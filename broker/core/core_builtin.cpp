@@ -46,6 +46,7 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
     }
     return ok(deaths_.pack(service));
   }
+  if (method == "quarantine") return ok(quarantine_.pack(now));
   if (method == "reload") {
     const Arguments arguments(item.body, {"service"});
     std::string_view service;
@@ -69,7 +70,7 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
   }
   bad_request("the broker has no method '" + std::string(method) +
               "'; it has: samovar.ping, samovar.services, samovar.status, samovar.reload, samovar.scale, "
-              "samovar.crashes");
+              "samovar.crashes, samovar.quarantine");
 }
 
 // --- what supervisors do ---------------------------------------------------------------------------------

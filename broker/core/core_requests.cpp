@@ -1,5 +1,6 @@
 // A request from its acceptance to its outcome.
 #include <cassert>
+#include <utility>
 
 #include "broker/core/core.hpp"
 #include "proto/codec.hpp"
@@ -48,24 +49,6 @@ proto::ErrorValue unknown_method(const Service& service, std::string_view method
   return error;
 }
 
-// Value and ext of a reply, with the extensions that a caller asked for in addition, where there is room.
-std::string add_metadata(std::string_view value, std::string_view ext, std::uint64_t queued_us,
-                         std::string_view worker) {
-  constexpr std::size_t kAdded = 64;  // the two entries but for the name
-  if (ext.size() + worker.size() + kAdded > limits::kMaxExtBytes) return std::string(value).append(ext);
-  proto::Cursor cursor(ext);
-  std::uint32_t entries = 0;
-  if (!cursor.read_nil()) cursor.read_map(entries);
-  std::string tail(value);
-  proto::append_map(tail, entries + 2);
-  tail.append(cursor.position(), static_cast<std::size_t>(ext.data() + ext.size() - cursor.position()));
-  proto::append_str(tail, "queued_us");
-  proto::append_uint(tail, queued_us);
-  proto::append_str(tail, "worker");
-  proto::append_str(tail, worker);
-  return tail;
-}
-
 }  // namespace
 
 // --- acceptance ------------------------------------------------------------------------------------------
@@ -94,11 +77,15 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
+  if (method && method->suspects > 0 && refuse_quarantined(client, item, *method, attachments, now)) return;
+  const bool may_share = method && method->pure && attachments.empty() && !(item.flags & proto::kReplay);
+  if (may_share && join(client, item, *method, sent, now)) return;
 
   Request& request = take_request(client, item, *service, method, sent, now);
   if (!method) request.name = std::make_unique<std::string>(item.method);
   request.payload.set(item.tail(), frame, attachments);
   request.bytes = bytes;
+  if (may_share) lead(request, item);
   service->retries.earn();
   service->queue.push_back(request);
 
@@ -209,6 +196,24 @@ bool Core::refuse_at_the_door(const Client& client, const proto::RequestItem& it
   return false;
 }
 
+// Value and ext of a reply, with the extensions that a caller asked for in addition, where there is room.
+std::string Core::add_metadata(std::string_view value, std::string_view ext, std::uint64_t queued_us,
+                               std::string_view worker) {
+  constexpr std::size_t kAdded = 64;  // the two entries but for the name
+  if (ext.size() + worker.size() + kAdded > limits::kMaxExtBytes) return std::string(value).append(ext);
+  proto::Cursor cursor(ext);
+  std::uint32_t entries = 0;
+  if (!cursor.read_nil()) cursor.read_map(entries);
+  std::string tail(value);
+  proto::append_map(tail, entries + 2);
+  tail.append(cursor.position(), static_cast<std::size_t>(ext.data() + ext.size() - cursor.position()));
+  proto::append_str(tail, "queued_us");
+  proto::append_uint(tail, queued_us);
+  proto::append_str(tail, "worker");
+  proto::append_str(tail, worker);
+  return tail;
+}
+
 // --- outcomes --------------------------------------------------------------------------------------------
 
 void Core::answer(const Client& client, std::uint64_t id, std::uint8_t attempt, const Outcome& outcome,
@@ -238,6 +243,7 @@ void Core::settle(Request& request, const Outcome& outcome, const Frames& attach
   request.service->drain_rate.ended(now);
   answer(*request.client, request.id, request.attempt, outcome, attachments);
   leave(request);
+  if (request.flight) land(request, outcome, attachments, now);
 }
 
 void Core::settle(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
@@ -253,6 +259,15 @@ void Core::leave(Request& request) {
 
 void Core::end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
   if (request.state == Request::State::queued) request.service->queue.remove(request);
+  if (request.flight) {
+    const bool own = status == Status::cancelled || status == Status::deadline_exceeded;
+    if (request.state == Request::State::following) {
+      unfollow(request);
+    } else if (own && !request.flight->followers.empty()) {
+      settle_alone(request, Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)}, now);
+      return take_over(request);
+    }
+  }
   settle(request, status, error, now);
   left_behind(request);
 }
@@ -260,7 +275,8 @@ void Core::end_early(Request& request, Status status, const proto::ErrorValue& e
 // What becomes of a request whose caller has just left; a queued one has been taken out of its queue.
 void Core::left_behind(Request& request) {
   switch (request.state) {
-    case Request::State::queued: return forget(request);
+    case Request::State::queued:
+    case Request::State::following: return forget(request);
     case Request::State::commanded: errands_.erase(raw(request.dispatch_id)); return forget(request);
     case Request::State::in_flight:
       request.state = Request::State::abandoned;
@@ -271,10 +287,26 @@ void Core::left_behind(Request& request) {
 }
 
 void Core::client_gone(Client& client) {
+  const auto outstanding = client.outstanding.all();
+  // Those that follow first: else one of them would be heir to a caller that is gone as well.
+  for (Request* request : outstanding) {
+    if (request->state != Request::State::following) continue;
+    counters_.client_gone += 1;
+    unfollow(*request);
+    leave(*request);
+    forget(*request);
+  }
   for (Request* request : client.outstanding.all()) {
     counters_.client_gone += 1;
     if (request->state == Request::State::queued) request->service->queue.remove(*request);
     leave(*request);
+    if (request->flight) {
+      if (!request->flight->followers.empty()) {
+        take_over(*request);
+        continue;
+      }
+      end_flight(*request);
+    }
     left_behind(*request);
   }
 }
@@ -285,6 +317,9 @@ void Core::deadline_passed(Request& request, TimePoint now) {
   if (request.state == Request::State::queued) {
     error.where = "queued";
     error.message = "the deadline (" + ms + " ms) passed while the request was queued; nothing ran";
+  } else if (request.state == Request::State::following) {
+    error.where = "running";
+    error.message = "the deadline (" + ms + " ms) passed while an equal request was under way";
   } else if (request.state == Request::State::commanded) {
     error.where = "running";
     error.message = "the deadline (" + ms + " ms) passed before all supervisors of service '" +
@@ -309,7 +344,7 @@ void Core::handle(const event::Cancel& event, TimePoint now) {
 }
 
 void Core::forget(Request& request) {
-  assert(!request.client && !request.worker && !request.timer.is_set());
+  assert(!request.client && !request.worker && !request.timer.is_set() && !request.flight);
   request.payload.clear();
   requests_.give_back(request);
 }
@@ -424,6 +459,16 @@ void Core::take_reply(Worker& worker, const proto::ReplyItem& item, const Frames
   Service& service = *request.service;
   if (item.run_us > 0 || item.status == Status::ok) request.method->run_time.sample(item.run_us);
   release(request);
+  if (item.status == Status::ok && request.method->suspects > 0)
+    quarantine_.ran_well(*request.method, key_of(request));
+  if (request.flight) {
+    const bool dropped = item.status == Status::deadline_exceeded || item.status == Status::cancelled;
+    if (dropped && flies_on(request, Outcome{item.status, item.run_us, item.tail()}, now)) {
+      queue_again(request, now);
+      return dispatch(service, now);
+    }
+    if (request.client) land(request, item, worker, attachments, now);
+  }
   if (request.client) {
     std::string_view tail = item.tail();
     std::string with_metadata;

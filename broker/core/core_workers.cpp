@@ -43,6 +43,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
     method.hard_timeout = bounded_us(info.hard_timeout_us);
   }
   if (first) methods_known(*service, now);
+  if (quarantine_.size() > 0) quarantine_.another_generation(*service, ready.generation);
   worker->state = Worker::State::ready;
   worker->service = service;
   worker->credit = ready.credit;
@@ -119,12 +120,13 @@ void Core::bury(Worker& worker, TimePoint now) {
   retire(worker, now);
   timers_.cancel(worker.timer);
   Service* service = worker.service;
+  bool to_sweep = false;
   if (service) {
     std::string text = "worker '" + worker.name + "' of service '" + service->name + "' is gone";
     if (worker.obituary && !worker.obituary->reason.empty()) text += ": " + worker.obituary->reason;
     if (!worker.held.empty()) text += "; it held " + std::to_string(worker.held.size()) + " requests";
     outbox_.note(worker.held.empty() ? Note::Level::info : Note::Level::warning, "worker", std::move(text));
-    record_death(worker, now);
+    to_sweep = record_death(worker, now);
   }
   std::vector<Request*> again;
   while (Request* request = worker.held.front()) {
@@ -133,6 +135,7 @@ void Core::bury(Worker& worker, TimePoint now) {
   }
   // From the last to the first, since each goes to the head of its client's line.
   for (auto request = again.rbegin(); request != again.rend(); ++request) queue_again(**request, now);
+  if (to_sweep) sweep(*service, now);
   if (service) service->workers -= 1;
   workers_by_epoch_.erase(raw(worker.epoch));
   workers_.erase(raw(worker.peer));
@@ -149,12 +152,12 @@ bool Core::was_running(const Worker& worker, const Request& request) const {
   return id == *obituary.last_started && obituary.running;
 }
 
-// A worker that was drained and ends is no death.
-void Core::record_death(const Worker& worker, TimePoint now) {
+// A worker that was drained and ends is no death. True when requests are refused from now on for what they did.
+bool Core::record_death(const Worker& worker, TimePoint now) {
   static const proto::Obituary kNone;
   const proto::Obituary& obituary = worker.obituary ? *worker.obituary : kNone;
   const bool crashed = obituary.signal || obituary.exit_code.value_or(0) != 0;
-  if (!crashed && !worker.lost_in_service) return;
+  if (!crashed && !worker.lost_in_service) return false;
   Death death;
   death.when_us =
       static_cast<std::uint64_t>(static_cast<std::int64_t>(to_us(now.time_since_epoch())) + wall_offset_us_);
@@ -171,7 +174,9 @@ void Core::record_death(const Worker& worker, TimePoint now) {
   for (const Request* request = worker.held.front(); request; request = worker.held.next(*request)) {
     if (was_running(worker, *request)) death.running.push_back(request->method->full_name);
   }
+  const bool refused = suspect(worker, death, now);
   deaths_.add(std::move(death));
+  return refused;
 }
 
 // What becomes of a request whose worker is gone: false when it has ended.
@@ -186,7 +191,8 @@ bool Core::runs_again(Worker& worker, Request& request, TimePoint now) {
     return true;
   }
   const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts &&
-                             request.deadline > now && request.attempt < 255 && !draining_;
+                             request.deadline > now && request.attempt < 255 && !draining_ &&
+                             !is_quarantined(request, now);
   if (may_run_twice && request.service->retries.spend()) {
     counters_.retried += 1;
     return true;

@@ -19,6 +19,8 @@ struct Counters {
   std::uint64_t replies_dropped = 0;  // outcomes that did not leave: their client does not read, or has gone
   std::uint64_t workers_lost = 0;     // connection broken or obituary, while not drained
   std::uint64_t hellos = 0;
+  std::uint64_t shared = 0;       // requests that took part in the outcome of an equal one (pure methods)
+  std::uint64_t quarantined = 0;  // requests refused since such ones had been running at deaths of workers
 };
 
 struct NamedCounter {
@@ -38,6 +40,8 @@ inline constexpr std::array kCounters{
     NamedCounter{"replies_dropped", &Counters::replies_dropped},
     NamedCounter{"workers_lost", &Counters::workers_lost},
     NamedCounter{"hellos", &Counters::hellos},
+    NamedCounter{"shared", &Counters::shared},
+    NamedCounter{"quarantined", &Counters::quarantined},
 };
 
 }  // namespace samovar::broker

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/quarantine.hpp"
 #include "broker/core/types.hpp"
 #include "proto/control.hpp"
 #include "proto/message.hpp"
@@ -67,6 +68,12 @@ struct CommandDone {
   PeerId peer;
   Epoch epoch;
   proto::CommandDone done;
+};
+
+// A request that take_poisoned() gave has been saved.
+struct PoisonSaved {
+  RequestKey key;
+  std::string file;
 };
 
 // What time it is for people: microseconds since 1970. Told at the start, and now and then.

@@ -31,7 +31,8 @@ const char* check(const Worker& worker) {
 
 const char* check(const Request& request) {
   const bool abandoned = request.state == Request::State::abandoned;
-  const bool queued = request.state == Request::State::queued || request.state == Request::State::commanded;
+  const bool queued = request.state == Request::State::queued || request.state == Request::State::commanded ||
+                      request.state == Request::State::following;
   if (abandoned != !request.client)
     return "a request's caller has heard, but it is not abandoned, or the reverse";
   if (queued != !request.worker) return "a queued request has a worker, or one in flight has none";
@@ -58,6 +59,25 @@ const char* Core::check_invariants() const {
     const auto queued = service->queue.all();
     requests.insert(requests.end(), queued.begin(), queued.end());
   }
+  std::vector<Request*> followers;
+  for (const auto& [hash, flight] : flights_) {
+    if (flight.leader->flight != &flight) return "a leader does not know its flight";
+    if (!flight.leader->client) return "a leader has no caller";
+    if (flight.leader->state == Request::State::following) return "a leader follows";
+    for (Request* request = flight.followers.front(); request; request = flight.followers.next(*request)) {
+      if (request->flight != &flight) return "a follower does not know its flight";
+      if (request->state != Request::State::following) return "a follower is in another state";
+      if (request->method != flight.leader->method) return "a follower called another method than its leader";
+      followers.push_back(request);
+    }
+  }
+  for (const Request* request : requests) {
+    if (!request->flight) continue;
+    const auto at = flights_.find(request->flight->hash);
+    if (at == flights_.end() || at->second.leader != request)
+      return "a request leads a flight that is not there";
+  }
+  requests.insert(requests.end(), followers.begin(), followers.end());
   for (const auto& [id, errand] : errands_) {
     requests.push_back(errand.request);
     if (raw(errand.request->dispatch_id) != id) return "a command is not found by its request";
@@ -69,7 +89,7 @@ const char* Core::check_invariants() const {
     if (const char* broken = check(*request)) return broken;
     Tally& tally = tallies[request->service];
     with_caller += request->client ? 1 : 0;
-    if (request->state == Request::State::commanded) continue;
+    if (request->state == Request::State::commanded || request->state == Request::State::following) continue;
     if (request->state == Request::State::queued) {
       tally.queued += 1;
       tally.queued_bytes += request->bytes;

@@ -13,6 +13,7 @@
 namespace samovar::broker {
 
 struct Client;
+struct Flight;
 struct Method;
 struct Service;
 struct Worker;
@@ -74,6 +75,7 @@ struct Request {
     queued,     // in its service's queue
     in_flight,  // with a worker, its caller waits
     abandoned,  // with a worker, its caller has heard; it still takes credit
+    following,  // an equal one runs or is queued, and its outcome is that of this one too (flight.hpp)
     commanded,  // a call of the broker itself: supervisors do it (errand.hpp)
   };
 
@@ -104,7 +106,8 @@ struct Request {
 
   Worker* worker = nullptr;  // in flight and abandoned
   DispatchId dispatch_id{};
-  Link<Request> link;  // in the queue, or among those that its worker holds
+  Link<Request> link;        // in the queue, among those that its worker holds, or among followers
+  Flight* flight = nullptr;  // of a pure method: that which it leads or follows
 };
 
 }  // namespace samovar::broker

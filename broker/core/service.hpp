@@ -18,6 +18,7 @@ struct Method {
   Service* service = nullptr;
   bool idempotent = false;
   bool pure = false;
+  std::uint32_t suspects = 0;  // Quarantine's: how many requests of it were running at deaths
   proto::Priority priority = proto::Priority::normal;  // of requests that name none
   Duration timeout{};                                  // of requests that name none; 0: the broker's default
   Duration hard_timeout{};                             // its supervisor's; shown only

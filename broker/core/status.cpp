@@ -75,7 +75,7 @@ std::string Core::services() const {
 std::string Core::status(TimePoint now) const {
   msgpack::sbuffer buffer;
   Packer packer(buffer);
-  packer.pack_map(5);
+  packer.pack_map(6);
 
   packer.pack(std::string_view("broker"));
   packer.pack_map(7);
@@ -119,6 +119,7 @@ std::string Core::status(TimePoint now) const {
   }
 
   entry(packer, "clients", clients_.size());
+  raw_entry(buffer, packer, "quarantine", quarantine_.pack(now));
   packer.pack(std::string_view("counters"));
   packer.pack_map(kCounters.size());
   for (const auto& counter : kCounters) entry(packer, counter.name, counters_.*counter.value);

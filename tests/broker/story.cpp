@@ -283,7 +283,8 @@ void Story::forget_everything() {
   for (const auto& [name, known] : peers_) core_->handle(broker::event::PeerLost{known.id}, now_);
   advance(std::chrono::minutes(1));
   const auto sizes = core_->sizes();
-  if (sizes.peers + sizes.requests + sizes.queued + sizes.in_flight + sizes.timers + sizes.queued_bytes !=
+  if (sizes.peers + sizes.requests + sizes.queued + sizes.in_flight + sizes.timers + sizes.queued_bytes +
+          sizes.flights !=
       0) {
     problems_ += path_ + ": after everybody has left, something is kept: " + std::to_string(sizes.peers) +
                  " peers, " + std::to_string(sizes.requests) + " requests, " + std::to_string(sizes.queued) +
@@ -297,6 +298,8 @@ void Story::configure(const Line& line) {
   for (const auto& [key, value] : line.values) {
     if (key == "services")
       config_.services = split(value, ',');
+    else if (key == "quarantine_after")
+      config_.quarantine_after = static_cast<std::uint32_t>(number(value));
     else if (key == "max_queued")
       config_.max_queued = number(value);
     else if (key == "max_queued_bytes")
@@ -378,7 +381,8 @@ void Story::expect(const Line& line) {
     const auto sizes = core_->sizes();
     const std::map<std::string, std::size_t> known{
         {"peers", sizes.peers},         {"requests", sizes.requests}, {"queued", sizes.queued},
-        {"in_flight", sizes.in_flight}, {"timers", sizes.timers},     {"queued_bytes", sizes.queued_bytes}};
+        {"in_flight", sizes.in_flight}, {"timers", sizes.timers},     {"queued_bytes", sizes.queued_bytes},
+        {"flights", sizes.flights}};
     for (const auto& [key, value] : line.values) {
       if (!known.contains(key)) fail(line, "no size '" + key + "'");
       check(key, known.at(key));
@@ -503,6 +507,7 @@ void Story::request(const Line& line) {
       spec.method = item->words[0];
       spec.attempt = static_cast<std::uint8_t>(number(item->value("attempt", "1")));
       if (item->has("idempotent")) spec.flags |= proto::kIdempotent;
+      if (item->has("replay")) spec.flags |= proto::kReplay;
       if (item->has("metadata")) spec.flags |= proto::kMetadata;
       if (item->values.contains("deadline"))
         spec.timeout_us = broker::to_us(duration(item->value("deadline")));
@@ -515,6 +520,7 @@ void Story::request(const Line& line) {
       if (item->values.contains("priority")) extensions["priority"] = number(item->value("priority"));
       if (item->values.contains("ext")) extensions[item->value("ext")] = 1;
       if (item->values.contains("args")) echo = item->value("args");
+      if (item->values.contains("body")) echo = item->value("body");
       spec.tail = item->values.contains("args") ? arguments(item->value("args"))
                   : item->has("broken_args")    ? str("no array") + std::string(proto::kNil)
                                                 : body(echo);
@@ -715,7 +721,11 @@ void Story::collect(const broker::Message& message) {
       for (const auto& item : heard.requests) {
         const std::string whole = text_of_body(item.body);
         const std::string echo = whole.substr(0, whole.find_first_of('.'));
-        Said said{name, "request", "", {number(echo.substr(echo.find(':') + 1))}, {}, ""};
+        // A body that the scenario chose has no id in it: it is shown as 0.
+        const auto colon = echo.find(':');
+        const std::uint64_t id = colon == std::string::npos ? 0 : number(echo.substr(colon + 1));
+        Said said{name, "request", "", {id}, {}, ""};
+        if (id == 0) said.values["body"] = echo;
         dispatches_.push_back(Dispatch{name, said.ids[0], item.id, item.attempt, echo});
         if (item.attempt != 1) said.values["attempt"] = std::to_string(item.attempt);
         if (item.flags & proto::kIdempotent) said.values["idempotent"] = "yes";

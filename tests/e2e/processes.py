@@ -207,6 +207,7 @@ class Scene:
             name: value,
             "PATH": path,
             "SAMOVAR_LEDGER": str(self.ledger),
+            "XDG_STATE_HOME": str(directory / "state"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

@@ -55,6 +55,8 @@ TEST_CASE("Whatever happens, every call ends once and rightly") {
                            "broker.late_replies",
                            "broker.stale_epochs",
                            "broker.client_gone",
+                           "broker.shared",
+                           "broker.quarantined",
                            "client.sent_again",
                            "sim.run_again",
                            "sim.calm_runs",

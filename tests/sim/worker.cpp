@@ -11,6 +11,7 @@ Worker::Worker(World& world, std::string name, const ServiceSpec& service, Super
       lies_(lies),
       random_(world.random().next()),
       credit_(random_.pick<std::uint32_t>({1, 2, 4, 16, 256})),
+      concurrency_(random_.pick<std::uint32_t>({1, 1, 1, 2, 8})),
       flush_every_(random_.pick<std::size_t>({1, 2, 8, 64})) {}
 
 void Worker::connected() {
@@ -43,7 +44,9 @@ void Worker::drop_epoch() {
 }
 
 std::size_t Worker::held() const {
-  return queue_.size() + results_.size() + (running_ && running_->epoch == epoch_ ? 1 : 0);
+  std::size_t running = 0;
+  for (const auto& [run, item] : running_) running += item.epoch == epoch_ ? 1 : 0;
+  return queue_.size() + results_.size() + running;
 }
 
 void Worker::message(const broker::Message& message) {
@@ -63,10 +66,13 @@ void Worker::take(const broker::Message& message) {
       if (epoch_ != 0 || heard.hello.nonce != nonce_) return;
       epoch_ = last_epoch_ = heard.epoch;
       last_started_ = 0;
+      taken_.clear();
       proto::Ready ready;
       ready.service = service_.name;
       ready.methods["get"].idempotent = true;
       ready.methods["put"].idempotent = false;
+      ready.methods["look"].pure = true;
+      ready.concurrency = concurrency_;
       ready.credit = credit_;
       ready.name = name_;
       if (supervisor_) ready.supervisor = supervisor_->name();
@@ -98,6 +104,7 @@ void Worker::take(const broker::Message& message) {
             return world_.fail(item.echo + " came with the attachments of another");
           }
         }
+        taken_.insert(item.echo);
         queue_.push_back(std::move(item));
       }
       if (held() > credit_) return world_.fail(name_ + " holds more than its credit");
@@ -120,9 +127,9 @@ void Worker::take(const broker::Message& message) {
 }
 
 void Worker::run_next() {
-  while (!running_ && !paused_ && alive_) {
+  while (running_.size() < concurrency_ && !paused_ && alive_) {
     if (queue_.empty()) {
-      flush();
+      if (running_.empty()) flush();
       return leave_when_done();
     }
     Item item = std::move(queue_.front());
@@ -133,24 +140,24 @@ void Worker::run_next() {
     }
     last_started_ = item.id;
     world_.began(item.echo, name_);
-    running_ = std::move(item);
-    run_began_ = world_.clock().now();
+    item.began = world_.clock().now();
+    const std::uint64_t run = ++runs_;
+    running_.emplace(run, std::move(item));
     const auto slowest = random_.chance(0.05) ? 3 * service_.slowest : service_.slowest;
-    world_.clock().after(random_.between(1us, slowest), [this] {
+    world_.clock().after(random_.between(1us, slowest), [this, run] {
       if (!alive_) return;
       if (paused_) {
-        finished_while_paused_ = true;
+        finished_while_paused_.push_back(run);
       } else {
-        finished();
+        finished(run);
       }
     });
   }
 }
 
-void Worker::finished() {
-  const auto run_us = broker::to_us(world_.clock().now() - run_began_);
-  const Item item = std::move(*running_);
-  running_.reset();
+void Worker::finished(std::uint64_t run) {
+  const Item item = std::move(running_.extract(run).mapped());
+  const auto run_us = broker::to_us(world_.clock().now() - item.began);
   if (item.epoch == epoch_) answer(item, random_.chance(0.05) ? Status::app_error : Status::ok, run_us);
   run_next();
 }
@@ -214,7 +221,9 @@ void Worker::lie() {
 
 void Worker::crash() {
   if (!alive_) return;
-  world_.trace(name_, " crashes", running_ ? " running " + running_->echo : "", ", holding ", held());
+  world_.trace(name_, " crashes", " running ", running_.size(), ", holding ", held());
+  // Its broker may take for what ran whatever it has not got the reply of, be that on its way or lost.
+  for (const auto& body : taken_) world_.died_of(body);
   world_.worker_lost(service_.name);
   world_.tally().add("sim.crashes");
   alive_ = false;
@@ -238,7 +247,9 @@ void Worker::pause(Duration length) {
     for (auto unread = std::exchange(unread_, {}); const auto& message : unread) {
       if (alive_) take(message);
     }
-    if (std::exchange(finished_while_paused_, false)) finished();
+    for (const auto run : std::exchange(finished_while_paused_, {})) {
+      if (alive_) finished(run);
+    }
     run_next();
   });
 }
@@ -256,7 +267,7 @@ void Worker::drain() {
 }
 
 void Worker::leave_when_done() {
-  if (!drained_ || running_ || !queue_.empty() || paused_ || !alive_) return;
+  if (!drained_ || !running_.empty() || !queue_.empty() || paused_ || !alive_) return;
   flush();
   world_.trace(name_, " has drained and leaves");
   alive_ = false;

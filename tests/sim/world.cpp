@@ -47,6 +47,7 @@ broker::CoreConfig World::config() {
   config.startup_grace = 200ms;
   config.no_worker_grace = 100ms;
   config.drain_grace = 200ms;
+  config.quarantine_after = quarantine_after_;
   if (configured_) {
     for (const auto& service : services_) config.services.push_back(service.name);
   }
@@ -63,6 +64,7 @@ void World::build() {
   max_outstanding_ = tight ? 1 + random_.below(30) : 10'000;
   max_queued_bytes_ = random_.chance(0.1) ? 200 : 1'000'000;
   configured_ = random_.chance(0.3);
+  quarantine_after_ = random_.pick<std::uint32_t>({0, 1, 2, 3});
   instance_ = static_cast<std::uint32_t>(random_.below(1'000'000));
   for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i) {
     services_.push_back(
@@ -109,20 +111,25 @@ void World::submit_one(ClientHost& client) {
   record.client = client.name();
   record.echo = record.client + ":" + std::to_string(calls_.size());
   record.service = random_.chance(0.02) ? "nobody" : services_[random_.below(services_.size())].name;
-  const bool idempotent_method = random_.chance(0.4);
+  const bool pure = random_.chance(0.25);
+  const bool idempotent_method = pure || random_.chance(0.4);
+  record.body = pure ? "look " + record.service + " " + std::to_string(random_.below(3)) : record.echo;
   auto call = std::make_shared<client::Call>();
-  call->method = record.service + (random_.chance(0.02) ? ".nothing" : idempotent_method ? ".get" : ".put");
+  call->method = record.service + (random_.chance(0.02) ? ".nothing"
+                                   : pure               ? ".look"
+                                   : idempotent_method  ? ".get"
+                                                        : ".put");
   if (random_.chance(0.2)) call->flags |= proto::kIdempotent;
   if (random_.chance(0.2)) call->flags |= proto::kMetadata;
   record.may_run_twice = idempotent_method || (call->flags & proto::kIdempotent);
   std::map<std::string, std::uint64_t> extensions;
-  const std::uint64_t attachments = random_.chance(0.1) ? 1 + random_.below(3) : 0;
+  const std::uint64_t attachments = !pure && random_.chance(0.1) ? 1 + random_.below(3) : 0;
   if (attachments > 0) extensions["attachments"] = attachments;
   for (std::uint64_t i = 0; i < attachments; ++i) {
     call->attachments.push_back(Buffer(record.echo + "#" + std::to_string(i)));
   }
   if (random_.chance(0.3)) extensions["priority"] = random_.below(3);
-  call->tail = test::body(record.echo) + test::ext(extensions);
+  call->tail = test::body(record.body) + test::ext(extensions);
   const auto timeout = random_.chance(0.3)   ? random_.between(200us, 20ms)
                        : random_.chance(0.5) ? random_.between(20ms, 500ms)
                                              : random_.between(500ms, kLongestDeadline);
@@ -212,6 +219,11 @@ CallRecord* World::find(const std::string& echo) {
 }
 
 void World::began(const std::string& echo, const std::string& worker) {
+  if (is_shared(echo)) {
+    trace(worker, " runs ", echo);
+    shared_runs_[echo] += 1;
+    return;
+  }
   CallRecord* record = find(echo);
   if (!record) return fail("a worker ran a call that nobody made");
   trace(worker, " runs ", echo);
@@ -243,8 +255,9 @@ void World::completed(const client::Completion& completion, const std::string& c
   switch (outcome.status) {
     case Status::ok: {
       const auto echo = test::text_of_value(outcome.value.bytes());
-      if (echo != record.echo) return fail(record.echo + " got the result of '" + echo + "'");
-      if (record.runs == 0) return fail(record.echo + " has a result but never ran");
+      if (echo != record.body) return fail(record.echo + " got the result of '" + echo + "'");
+      if (record.runs + shared_runs_[record.body] == 0)
+        return fail(record.echo + " has a result but never ran");
       const auto ext = test::read_ext(outcome.ext.bytes());
       const bool has_metadata = ext.contains("queued_us") && ext.contains("worker");
       if (has_metadata != ((record.call->flags & proto::kMetadata) != 0))
@@ -260,12 +273,15 @@ void World::completed(const client::Completion& completion, const std::string& c
     }
     case Status::app_error:
       if (proto::ErrorValue error;
-          proto::decode_error(outcome.value.bytes(), error) || error.message != record.echo) {
+          proto::decode_error(outcome.value.bytes(), error) || error.message != record.body) {
         return fail(record.echo + " got the error of another");
       }
       break;
     case Status::bad_request:
-      if (!record.call->method.ends_with(".nothing")) return fail(record.echo + " was refused as bad");
+      if (record.call->method.ends_with(".nothing")) break;
+      if (quarantine_after_ == 0 || deaths_[record.body] < quarantine_after_)
+        return fail(record.echo + " was refused as bad");
+      tally_.add("sim.quarantined");
       break;
     case Status::no_service:
       if (record.service != "nobody" && calm_) return fail(record.echo + " found no service");

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <unordered_map>
@@ -22,7 +23,8 @@ namespace samovar::sim {
 
 // A call from its submission to its outcome, and how often it was run.
 struct CallRecord {
-  std::string echo;  // names it in its body and in its result
+  std::string echo;  // names it
+  std::string body;  // in its body and in its result: the same, or what equal calls of a pure method share
   std::string service;
   std::string client;
   bool may_run_twice = false;
@@ -134,7 +136,7 @@ class Worker final : public Peer {
   std::uint64_t epoch() const { return last_epoch_; }
   std::uint64_t last_started() const { return last_started_; }
   std::size_t held() const;
-  bool was_running() const { return running_.has_value(); }
+  bool was_running() const { return !running_.empty(); }
 
  private:
   struct Item {
@@ -145,6 +147,7 @@ class Worker final : public Peer {
     std::string method;
     Time deadline{};
     std::uint32_t attachments = 0;
+    Time began{};
   };
   struct Result {
     test::ReplySpec reply;
@@ -155,7 +158,7 @@ class Worker final : public Peer {
   void drop_epoch();
   void take(const broker::Message& message);
   void run_next();
-  void finished();
+  void finished(std::uint64_t run);
   void answer(const Item& item, Status status, std::uint64_t run_us);
   void flush();
   void lie();
@@ -166,6 +169,7 @@ class Worker final : public Peer {
   const bool lies_;
   Random random_;
   const std::uint32_t credit_;
+  const std::uint32_t concurrency_;
   const std::size_t flush_every_;
   std::uint64_t nonce_ = 0;
   std::uint64_t epoch_ = 0;       // 0: none
@@ -173,11 +177,12 @@ class Worker final : public Peer {
   bool draining_ = false;
   bool drained_ = false;
   bool paused_ = false;
-  bool finished_while_paused_ = false;
+  std::vector<std::uint64_t> finished_while_paused_;
   std::deque<broker::Message> unread_;  // while it is stopped
+  std::set<std::string> taken_;         // under this epoch
   std::deque<Item> queue_;
-  std::optional<Item> running_;
-  Time run_began_{};
+  std::map<std::uint64_t, Item> running_;  // by the number of the run
+  std::uint64_t runs_ = 0;
   std::uint64_t last_started_ = 0;  // the board
   std::vector<Result> results_;
 };
@@ -232,7 +237,11 @@ class World {
 
   CallRecord* find(const std::string& echo);
   const CallRecord* any_call(Random& random) const { return &calls_[random.below(calls_.size())]; }
-  void began(const std::string& echo, const std::string& worker);
+  void began(const std::string& body, const std::string& worker);
+  // It ran when a worker died.
+  void died_of(const std::string& body) { deaths_[body] += 1; }
+  // Of calls of pure methods, which share their bodies.
+  static bool is_shared(const std::string& body) { return body.starts_with("look "); }
   void completed(const client::Completion& completion, const std::string& client);
   void worker_lost(const std::string& service) { worker_losses_[service] += 1; }
   void connection_lost(const std::string& client) { client_losses_[client] += 1; }
@@ -283,6 +292,7 @@ class World {
   std::size_t max_outstanding_ = 0;
   std::size_t max_queued_bytes_ = 0;
   bool configured_ = false;
+  std::uint32_t quarantine_after_ = 0;
   std::uint32_t instance_ = 0;
 
   bool healing_ = false;
@@ -293,6 +303,8 @@ class World {
   std::deque<CallRecord> calls_;
   std::unordered_map<std::string, CallRecord*> by_echo_;
   std::map<std::uint64_t, CallRecord*> by_call_;  // by address of the session's call
+  std::map<std::string, int> shared_runs_;        // by body
+  std::map<std::string, std::uint32_t> deaths_;
   std::map<std::string, int> worker_losses_;
   std::map<std::string, int> client_losses_;
   int broker_stops_ = 0;

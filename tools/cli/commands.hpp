@@ -30,5 +30,7 @@ int reload(const Common& common, const std::string& service);
 int scale(const Common& common, const std::string& service, unsigned workers);
 // Of all services when none is named.
 int crashes(const Common& common, const std::string& service);
+// A request that samovard has saved to this file.
+int replay(const Common& common, const std::string& path);
 
 }  // namespace samovar::cli

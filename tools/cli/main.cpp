@@ -30,7 +30,8 @@ int run(int argc, char** argv) {
   app.add_flag("--json", common.json, "Print JSON, for programs");
   app.add_flag("-v,--verbose", common.verbose, "With an error also the traceback or the worker's last lines");
   std::string timeout;
-  app.add_option("--timeout", timeout, "How long to wait at most (call: 30s; reload, scale: 10m; else 5s)")
+  app.add_option("--timeout", timeout,
+                 "How long to wait at most (call, replay: 30s; reload, scale: 10m; else 5s)")
       ->check(duration());
 
   CallOptions options;
@@ -57,6 +58,10 @@ int run(int argc, char** argv) {
   scale_command->add_option("workers", workers, "How many")->required()->check(CLI::Range(1, 1024));
   auto* crashes_command = app.add_subcommand("crashes", "Show how workers died, the last one first");
   crashes_command->add_option("service", service, "SERVICE; else of all");
+  std::string file;
+  auto* replay_command =
+      app.add_subcommand("replay", "Run a request that is refused since workers died of such ones");
+  replay_command->add_option("file", file, "FILE that samovard has saved it to")->required();
   int count = 5;
   auto* ping_command = app.add_subcommand("ping", "Measure round trips to the broker");
   ping_command->add_option("--count", count, "How many")
@@ -73,23 +78,22 @@ int run(int argc, char** argv) {
   }
   if (app.get_subcommands().empty()) {
     std::fprintf(stderr,
-                 "samovar: a command is missing: call, services, status, reload, scale, crashes or "
+                 "samovar: a command is missing: call, services, status, reload, scale, crashes, replay or "
                  "ping (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);
 
   using namespace std::chrono_literals;
+  const bool calls = call_command->parsed() || replay_command->parsed();
   const bool takes_long = reload_command->parsed() || scale_command->parsed();
-  common.timeout = *parse_duration(!timeout.empty()         ? timeout
-                                   : call_command->parsed() ? "30s"
-                                   : takes_long             ? "10m"
-                                                            : "5s");
+  common.timeout = *parse_duration(!timeout.empty() ? timeout : calls ? "30s" : takes_long ? "10m" : "5s");
   if (call_command->parsed()) return call(common, options);
   if (services_command->parsed()) return services(common);
   if (status_command->parsed()) return status(common);
   if (reload_command->parsed()) return reload(common, service);
   if (scale_command->parsed()) return scale(common, service, workers);
+  if (replay_command->parsed()) return replay(common, file);
   if (crashes_command->parsed()) return crashes(common, service);
   return ping_command->parsed() ? ping(common, count) : kUsageError;
 }

@@ -59,6 +59,20 @@ void print_services(const Json& status) {
   if (services.empty()) std::printf("\nno service has announced itself\n");
 }
 
+// Requests that are refused since workers died of such ones.
+void print_quarantine(const Json& status) {
+  Table table({"REFUSED", "BYTES", "DEATHS", "LEFT", "REASON", "TO RUN IT"});
+  for (const auto& entry : list_of(status, "quarantine")) {
+    const auto file = text_of(entry, "file");
+    const auto reason = text_of(entry, "reason");
+    const bool timed = entry.contains("left_s") && entry["left_s"].is_number();
+    table.add({text_of(entry, "method"), text_of(entry, "bytes"), text_of(entry, "deaths"),
+               timed ? for_people(entry["left_s"].get<double>()) : "-", reason.substr(0, reason.find('\n')),
+               file.empty() ? "(not saved)" : "samovar replay " + file});
+  }
+  if (!table.empty()) std::printf("\n%s", table.text().c_str());
+}
+
 // Those that are not 0.
 void print_counters(const Json& status) {
   for (const char* group : {"outcomes", "counters"}) {
@@ -130,6 +144,7 @@ int status(const Common& common) {
   print_broker(*answer.result);
   print_services(*answer.result);
   print_pools(*answer.result);
+  print_quarantine(*answer.result);
   print_counters(*answer.result);
   return 0;
 }

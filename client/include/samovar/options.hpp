@@ -46,6 +46,11 @@ struct WantMetadata {
 };
 inline constexpr WantMetadata metadata{};
 
+// The call is run although the broker refuses such ones, since they were running when workers died.
+struct Replay {
+  bool on = true;
+};
+
 // Which queued calls of a service go first.
 enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
 namespace priority {

@@ -26,9 +26,10 @@ struct Request {
   std::string body;
   std::vector<Buffer> attachments;
   std::optional<std::chrono::microseconds> timeout;
-  Priority priority = Priority::normal;
+  std::optional<Priority> priority;  // empty: what the method declares
   bool idempotent = false;
   bool metadata = false;
+  bool replay = false;
 };
 
 // The stream that msgpack::packer writes to.
@@ -72,7 +73,8 @@ inline constexpr bool is_keyword<Keyword<T>> = true;
 template <typename T>
 inline constexpr bool is_setting =
     std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
-    std::same_as<T, Priority> || std::same_as<T, Attachment>;
+    std::same_as<T, Replay> || std::same_as<T, Priority> || std::same_as<T, Attachment> ||
+    std::same_as<T, std::vector<Attachment>>;
 
 template <typename T>
 inline constexpr bool is_positional = !is_keyword<T> && !is_setting<T> && !std::same_as<T, Packed>;
@@ -116,11 +118,18 @@ inline void apply(Request& request, Idempotent option) {
 inline void apply(Request& request, WantMetadata option) {
   request.metadata = option.on;
 }
+inline void apply(Request& request, Replay option) {
+  request.replay = option.on;
+}
 inline void apply(Request& request, Priority option) {
   request.priority = option;
 }
 inline void apply(Request& request, const Attachment& option) {
   request.attachments.push_back(option.buffer);
+}
+
+inline void apply(Request& request, const std::vector<Attachment>& option) {
+  for (const auto& attachment : option) request.attachments.push_back(attachment.buffer);
 }
 
 void pack_array_head(std::string& out, std::size_t size);
