@@ -175,6 +175,7 @@ void read_config_file(const std::string& path, Options& options) {
     deadlines.milliseconds("max_timeout_ms", options.core.max_timeout);
     deadlines.milliseconds("startup_grace_ms", options.core.startup_grace);
     deadlines.milliseconds("no_worker_grace_ms", options.core.no_worker_grace);
+    deadlines.milliseconds("stream_idle_ms", options.core.stream_idle);
     deadlines.milliseconds("drain_grace_ms", options.core.drain_grace);
   });
   constexpr std::int64_t kMost = std::int64_t{1} << 40;
@@ -232,6 +233,8 @@ startup_grace_ms = )" +
          ms(core.startup_grace) + R"(      # so long after the start an unknown service may still come
 no_worker_grace_ms = )" +
          ms(core.no_worker_grace) + R"(    # how long a request waits for a first worker
+stream_idle_ms = )" +
+         ms(core.stream_idle) + R"(       # how long a stream waits for a reader that takes no items
 drain_grace_ms = )" +
          ms(core.drain_grace) + R"(       # how long running requests may finish after SIGTERM
 

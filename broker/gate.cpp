@@ -210,6 +210,7 @@ void Gate::keep_unsent(PeerId id, Peer& peer, Message&& message) {
   const std::size_t bytes = size_of(message);
   if (side_ == Side::frontend && peer.unsent_bytes + bytes > limits::kMaxUnsentBytes) {
     dropped_ += message.replies;
+    if (!message.streams.empty()) dropped_items_.push_back({id, std::move(message.streams)});
     return;
   }
   if (peer.unsent.empty()) unsent_.push_back(raw(id));

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 #include <zmq.hpp>
 
@@ -60,6 +61,12 @@ class Gate {
   int monitor_descriptor() const { return monitor_descriptor_; }
   void wake() { received_all_ = false; }
   void wake_monitor() { monitor_read_ = false; }
+  // Items of streams that did not leave, since the last time.
+  struct DroppedItems {
+    PeerId peer;
+    std::vector<std::uint64_t> streams;  // as in Message
+  };
+  std::vector<DroppedItems> take_dropped_items() { return std::exchange(dropped_items_, {}); }
   // Replies that did not leave, since the beginning.
   std::uint64_t dropped() const { return dropped_; }
 
@@ -97,6 +104,7 @@ class Gate {
   TimePoint probed_at_{};
   std::vector<std::uint64_t> unsent_;  // peers with messages that wait
   std::uint64_t dropped_ = 0;
+  std::vector<DroppedItems> dropped_items_;
 };
 
 }  // namespace samovar::broker

@@ -137,6 +137,12 @@ void Server::flush(TimePoint now) {
   for (auto& message : core_.outbox().take_messages()) {
     (message.side == Side::frontend ? frontend_ : backend_).send(std::move(message));
   }
+  for (const auto& [peer, streams] : frontend_.take_dropped_items()) {
+    core_.handle(event::ItemsDropped{peer, streams}, now);
+    for (auto& message : core_.outbox().take_messages()) {
+      (message.side == Side::frontend ? frontend_ : backend_).send(std::move(message));
+    }
+  }
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
   if (const auto dropped = frontend_.dropped(); dropped > dropped_told_) {
     const auto count = dropped - std::exchange(dropped_told_, dropped);

@@ -29,6 +29,7 @@ struct Call {
   std::vector<Buffer> attachments;
   std::uint32_t flags = 0;  // proto::Flags
   TimePoint deadline{};
+  std::uint64_t items = 0;  // of a stream: how many have come; kept by the session
 
   CallId id{};  // set by the session in submit(); kept afterwards
 };
@@ -41,9 +42,11 @@ inline std::size_t size_of(const Call& call) {
   return size;
 }
 
+// The end of a call; or an item of a stream, which has a value and attachments only.
 struct Completion {
   CallPtr call;
   Outcome outcome;
+  bool is_item = false;
 };
 
 }  // namespace samovar::client

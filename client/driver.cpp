@@ -65,7 +65,7 @@ void Driver::start(std::shared_ptr<PendingCall> call) {
   check_usable();
   Command command{Command::What::submit, std::move(call)};
   const bool in_callback = calling_back == this;
-  if (in_callback && command.call->callback && outbox_.size() < client::limits::kOutbox &&
+  if (in_callback && command.call->calls_back() && outbox_.size() < client::limits::kOutbox &&
       !led_.load(std::memory_order_relaxed)) {
     return outbox_.push_back(std::move(command));
   }
@@ -83,7 +83,7 @@ void Driver::perform(const std::shared_ptr<PendingCall>& call) {
 }
 
 void Driver::refuse(std::shared_ptr<PendingCall> call, Outcome outcome) {
-  if (!call->callback) return call->end(std::move(outcome));
+  if (!call->calls_back()) return call->end(std::move(outcome));
   check_usable();
   Lock lock(mutex_);
   if (closing_) return;
@@ -107,6 +107,13 @@ void Driver::cancel(const std::shared_ptr<PendingCall>& call) {
   if (enqueue({Command::What::cancel, call}, lock)) wake_leader(lock);
 }
 
+void Driver::widen(const std::shared_ptr<PendingCall>& call) {
+  if (call->ended()) return;
+  check_usable();
+  Lock lock(mutex_);
+  if (enqueue({Command::What::widen, call}, lock)) wake_leader(lock);
+}
+
 // False, and the lock is released, when the command has been dealt with at once.
 bool Driver::enqueue(Command command, Lock& lock) {
   const bool submit = command.what == Command::What::submit;
@@ -119,7 +126,7 @@ bool Driver::enqueue(Command command, Lock& lock) {
   if (!submit) return false;
   if (closing) {
     // Made in a callback that the destructor runs, or its result would never be fetched: nobody must wait for it.
-    if (!command.call->callback) {
+    if (!command.call->calls_back()) {
       command.call->end(client::local_outcome(Status::cancelled, "the client is being destroyed"));
     }
   } else {
@@ -237,6 +244,11 @@ void Driver::run_callbacks(Lock& lock) {
   while (next_callback_ < end) {
     auto& completion = calling_back_[next_callback_++];
     const auto call = std::static_pointer_cast<PendingCall>(std::move(completion.call));
+    if (call->sink) {
+      completion.is_item ? call->sink->item(std::move(completion.outcome))
+                         : call->end(std::move(completion.outcome));
+      continue;
+    }
     call->callback.run({std::move(completion.outcome), std::move(call->method), endpoint_,
                         (call->flags & proto::kIdempotent) != 0});
     call->callback.reset();  // what it holds may be waited for

@@ -42,23 +42,26 @@ class Driver : public std::enable_shared_from_this<Driver> {
   // True when the call has ended.
   bool wait(PendingCall& call, std::optional<client::TimePoint> until);
   void cancel(const std::shared_ptr<PendingCall>& call);
+  // Tells the broker the call's present `window`.
+  void widen(const std::shared_ptr<PendingCall>& call);
 
   // Ends all calls, as described at samovar::Client. Once, before the last reference is dropped.
   void close();
 
+  // Throws std::logic_error where waiting is not allowed.
+  void check_may_wait() const;
   // False in the child of a fork(): nothing but this may be called there.
   bool usable() const;
   const std::string& endpoint() const { return endpoint_; }
 
  private:
   struct Command {
-    enum class What : std::uint8_t { submit, cancel };
+    enum class What : std::uint8_t { submit, cancel, widen };
     What what;
     std::shared_ptr<PendingCall> call;
   };
   using Lock = std::unique_lock<std::mutex>;
 
-  void check_may_wait() const;
   void check_usable() const;
 
   // Callers.

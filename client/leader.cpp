@@ -95,8 +95,10 @@ void Driver::obey(std::vector<Command>& commands, TimePoint now) {
   for (auto& [what, call] : commands) {
     if (what == Command::What::submit) {
       session_.submit(std::move(call), now);
-    } else {
+    } else if (what == Command::What::cancel) {
       session_.cancel(call->id);
+    } else {
+      session_.widen(call->id, call->window.load(std::memory_order_relaxed));
     }
   }
   commands.clear();
@@ -143,14 +145,18 @@ void Driver::send(TimePoint now) {
   }
 }
 
-// Ends the calls that somebody waits for, and leaves those with callbacks to hand_over().
+// Ends the calls that somebody waits for, gives readers their items, and leaves those with callbacks to hand_over().
 void Driver::deliver() {
   session_.take_completions(completions_);
   std::size_t callbacks = 0;
   for (auto& completion : completions_) {
     auto& call = static_cast<PendingCall&>(*completion.call);
-    if (!call.callback) {
-      call.end(std::move(completion.outcome));
+    if (!call.calls_back()) {
+      if (completion.is_item) {
+        call.sink->item(std::move(completion.outcome));
+      } else {
+        call.end(std::move(completion.outcome));
+      }
     } else if (auto& place = completions_[callbacks++]; &place != &completion) {
       place = std::move(completion);
     }

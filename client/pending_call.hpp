@@ -45,6 +45,23 @@ class Waiter {
   std::atomic<std::uint32_t> word_{0};         // a futex
 };
 
+// Where the items and the end of a stream go.
+class StreamSink {
+ public:
+  // Whether the two below run on the client's own thread, as callbacks do; else the leader calls them, and they must not
+  // take long.
+  explicit StreamSink(bool calls_back) : calls_back_(calls_back) {}
+  StreamSink(const StreamSink&) = delete;
+  StreamSink& operator=(const StreamSink&) = delete;
+  virtual ~StreamSink() = default;
+  virtual void item(Outcome&& item) = 0;
+  virtual void end(Outcome&& outcome) = 0;
+  bool calls_back() const { return calls_back_; }
+
+ private:
+  const bool calls_back_;
+};
+
 struct PendingCall : client::Call {
   bool ended() const { return waiter_.load(std::memory_order_acquire) == &kEnded; }
 
@@ -63,13 +80,22 @@ struct PendingCall : client::Call {
   }
 
   void end(Outcome how) {
-    outcome = std::move(how);
+    if (sink) {
+      sink->end(std::move(how));
+    } else {
+      outcome = std::move(how);
+    }
     if (Waiter* waiter = waiter_.exchange(&kEnded, std::memory_order_acq_rel)) waiter->end();
   }
 
-  std::shared_ptr<Driver> driver;  // of a Future's call
-  Callback callback;               // or none: somebody waits, or will
-  Outcome outcome;                 // once ended, without a callback
+  // Its end is told on the client's own thread.
+  bool calls_back() const { return sink ? sink->calls_back() : static_cast<bool>(callback); }
+
+  std::unique_ptr<StreamSink> sink;       // of a stream
+  std::atomic<std::uint64_t> window = 0;  // likewise: items that its reader takes in all
+  std::shared_ptr<Driver> driver;         // of a Future's call, and of a stream
+  Callback callback;                      // or none: somebody waits, or will
+  Outcome outcome;                        // once ended, without a callback
 
  private:
   static Waiter kEnded;

@@ -54,11 +54,12 @@ namespace {
 void append_ext(std::string& out, const detail::Request& request) {
   const bool priority = request.priority.has_value();
   const bool attachments = !request.attachments.empty();
-  if (!priority && !attachments) {
+  const bool window = request.stream && request.window != proto::kDefaultWindow;
+  if (!priority && !attachments && !window) {
     out += proto::kNil;
     return;
   }
-  proto::append_map(out, (priority ? 1u : 0u) + (attachments ? 1u : 0u));
+  proto::append_map(out, (priority ? 1u : 0u) + (attachments ? 1u : 0u) + (window ? 1u : 0u));
   if (attachments) {
     proto::append_str(out, "attachments");
     proto::append_uint(out, request.attachments.size());
@@ -66,6 +67,10 @@ void append_ext(std::string& out, const detail::Request& request) {
   if (priority) {
     proto::append_str(out, "priority");
     proto::append_uint(out, static_cast<std::uint64_t>(*request.priority));
+  }
+  if (window) {
+    proto::append_str(out, "window");
+    proto::append_uint(out, request.window);
   }
 }
 
@@ -90,7 +95,7 @@ bool prepare(detail::PendingCall& call, std::string_view method, detail::Request
       std::chrono::duration_cast<std::chrono::microseconds>(samovar::limits::kMaxTimeout);
   call.method = method;
   call.flags = (request.idempotent ? proto::kIdempotent : 0u) | (request.metadata ? proto::kMetadata : 0u) |
-               (request.replay ? proto::kReplay : 0u);
+               (request.replay ? proto::kReplay : 0u) | (request.stream ? proto::kStream : 0u);
   call.deadline = Clock::now() + std::min(request.timeout.value_or(default_timeout), kLongest);
   if (const char* wrong = check_body(request.body)) {
     why = wrong;

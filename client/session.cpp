@@ -52,13 +52,15 @@ void Session::greet(TimePoint now) {
 // The epoch is over: what was sent under it ends, or waits again where its caller allowed that.
 void Session::lose(std::string_view why) {
   cancels_.clear();
+  windows_.clear();
   taken_ = Taken::nothing;
   const std::string message =
       "the broker went away while it held the call (" + std::string(why) + "): it may have run";
   for (auto slot = table_.first_sent(); slot != kNone;) {
     const auto next = table_.next(slot);
     const auto& entry = table_[slot];
-    const bool again = (entry.call->flags & proto::kIdempotent) != 0 && entry.attempts < 255;
+    const bool again =
+        (entry.call->flags & proto::kIdempotent) != 0 && entry.attempts < 255 && entry.call->items == 0;
     if (!again) fail(slot, Status::broker_lost, message);
     slot = next;
   }
@@ -79,6 +81,7 @@ void Session::malformed(std::string why) {
 
 void Session::end_sent(Status status, const std::string& why) {
   cancels_.clear();
+  windows_.clear();
   taken_ = Taken::nothing;
   while (table_.first_sent() != kNone) fail(table_.first_sent(), status, why);
 }
@@ -98,7 +101,8 @@ void Session::message(const Buffer& frame, std::span<const Buffer> attachments, 
   }
   const auto kind = static_cast<proto::Kind>(head.kind);
   if (kind == proto::Kind::reply) return on_reply(head, frame, attachments);
-  if (!attachments.empty()) return malformed("attachments follow a message that is no REPLY");
+  if (kind == proto::Kind::items) return on_items(head, frame, attachments);
+  if (!attachments.empty()) return malformed("attachments follow a message that is neither REPLY nor ITEMS");
   switch (kind) {
     case proto::Kind::hello: return on_hello(head, frame.bytes());
     case proto::Kind::register_again: return on_register_again(now);
@@ -169,6 +173,43 @@ void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<c
   }
 }
 
+void Session::on_items(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments) {
+  if (state_ != SessionState::ready || head.epoch != epoch_) {
+    ++counters_.stale_messages;
+    return;
+  }
+  if (const auto* why = proto::decode_items(frame.bytes(), attachments.size(), stream_items_)) {
+    return malformed(why);
+  }
+  for (const auto& item : stream_items_) {
+    const auto mine = attachments.first(item.attachments);
+    attachments = attachments.subspan(item.attachments);
+    const auto slot = table_.find(CallId{item.id});
+    if (slot == kNone || table_[slot].state != CallState::sent || item.attempt < table_[slot].attempts ||
+        (table_[slot].call->flags & proto::kStream) == 0) {
+      ++counters_.late_replies;
+      continue;
+    }
+    Call& call = *table_[slot].call;
+    if (item.seq != call.items) {
+      send_cancel(slot);
+      fail(slot, Status::protocol_error,
+           "item " + std::to_string(item.seq) + " of the stream came where item " +
+               std::to_string(call.items) + " was due");
+      continue;
+    }
+    ++call.items;
+    ++counters_.items;
+    auto& arrival = completions_.emplace_back();
+    arrival.call = table_[slot].call;
+    arrival.is_item = true;
+    arrival.outcome.status = Status::ok;
+    arrival.outcome.attempt = item.attempt;
+    arrival.outcome.value = frame.slice(item.value);
+    arrival.outcome.attachments.assign(mine.begin(), mine.end());
+  }
+}
+
 void Session::on_protocol_error(std::string_view frame) {
   proto::ProtocolError error;
   if (const auto* why = proto::decode(frame, error)) return malformed(why);
@@ -224,6 +265,12 @@ void Session::cancel(CallId id) {
   if (slot == kNone) return;
   send_cancel(slot);
   fail(slot, Status::cancelled, "the caller cancelled the call");
+}
+
+void Session::widen(CallId id, std::uint64_t window) {
+  const auto slot = table_.find(id);
+  if (slot == kNone || table_[slot].state != CallState::sent) return;
+  windows_.push_back({static_cast<std::uint64_t>(id), window});
 }
 
 void Session::cancel_all() {

@@ -1,6 +1,7 @@
 // A client's half of a connection to a broker, without sockets, clock, threads or logging: events go in with the
 // time, messages to send and completed calls come out. PROTOCOL.md, sections 2 to 6, is what it follows.
-// Every call that is submitted is completed exactly once. Not thread-safe.
+// Every call that is submitted is completed exactly once; the items of a stream come before that, in order and without
+// a gap. Not thread-safe.
 //
 //   event                     disconnected   greeting        ready                  refused
 //   connected                 greet          greet           lose, greet            greet
@@ -9,6 +10,7 @@
 //   REGISTER_AGAIN            stale          stale           lose, greet            stale
 //   PROTOCOL_ERROR            stale          refuse          end what was sent      stale
 //   REPLY                     stale          stale           completes a call       stale
+//   ITEMS                     stale          stale           items of streams       stale
 //   DRAIN                     stale          stale           end what waits         stale
 //   malformed message         counted        counted         counted                counted
 //
@@ -62,7 +64,8 @@ struct SessionCounters {
   std::uint64_t calls_sent_again = 0;
   std::uint64_t messages_sent = 0;
   std::uint64_t hellos_sent = 0;
-  std::uint64_t late_replies = 0;     // to calls that are not outstanding: late, duplicate or forged
+  std::uint64_t items = 0;         // of streams
+  std::uint64_t late_replies = 0;  // and items, to calls that are not outstanding: late, duplicate or forged
   std::uint64_t stale_messages = 0;   // of another epoch, or an answer to another HELLO
   std::uint64_t malformed = 0;        // not what PROTOCOL.md says
   std::uint64_t protocol_errors = 0;  // PROTOCOL_ERROR from the broker
@@ -83,6 +86,8 @@ class Session {
   void submit(CallPtr call, TimePoint now);
   // Ends the call as `cancelled`, and tells the broker. An id that is not outstanding is ignored.
   void cancel(CallId id);
+  // The reader of a stream takes so many items in all. An id that is not outstanding is ignored.
+  void widen(CallId id, std::uint64_t window);
   // Ends all calls as `cancelled`.
   void cancel_all();
 
@@ -95,7 +100,7 @@ class Session {
   // The transport did not take what next_message() gave last: its calls wait again, as if nothing had happened.
   void not_sent();
 
-  // What has been completed since the last time, in order.
+  // What has been completed since the last time, and the items that came, in order.
   std::vector<Completion> take_completions() { return std::exchange(completions_, {}); }
   // The same, into an empty vector whose capacity is kept in use.
   void take_completions(std::vector<Completion>& into) { into.swap(completions_); }
@@ -118,12 +123,14 @@ class Session {
 
   void on_hello(const proto::Head& head, std::string_view frame);
   void on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
+  void on_items(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
   void on_protocol_error(std::string_view frame);
   void on_register_again(TimePoint now);
   void on_drain(const proto::Head& head);
 
   bool next_hello(Message& message);
   bool next_cancel(Message& message);
+  bool next_windows(Message& message);
   bool next_bundle(TimePoint now, Message& message);
 
   Outcome& complete(CallTable::Slot slot);  // to be filled in at once
@@ -148,14 +155,17 @@ class Session {
   std::size_t waiting_bytes_ = 0;
   std::string valid_method_;  // the last that was found to be one
   std::vector<std::uint64_t> cancels_;
+  std::vector<proto::Window> windows_;
 
   // What next_message() gave last, for not_sent().
-  enum class Taken : std::uint8_t { nothing, hello, cancels, bundle };
+  enum class Taken : std::uint8_t { nothing, hello, cancels, windows, bundle };
   Taken taken_ = Taken::nothing;
   std::uint32_t taken_calls_ = 0;
   std::vector<std::uint64_t> taken_cancels_;
+  std::vector<proto::Window> taken_windows_;
 
-  std::vector<proto::ReplyItem> items_;  // kept for its capacity
+  std::vector<proto::ReplyItem> items_;          // kept for its capacity
+  std::vector<proto::StreamItem> stream_items_;  // likewise
   std::vector<Completion> completions_;
   SessionCounters counters_;
 };

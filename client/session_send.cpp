@@ -13,7 +13,7 @@ constexpr auto kNone = CallTable::kNone;
 }  // namespace
 
 bool Session::next_message(TimePoint now, Message& message) {
-  return next_hello(message) || next_cancel(message) || next_bundle(now, message);
+  return next_hello(message) || next_cancel(message) || next_windows(message) || next_bundle(now, message);
 }
 
 bool Session::next_hello(Message& message) {
@@ -40,6 +40,18 @@ bool Session::next_cancel(Message& message) {
   cancels_.erase(cancels_.begin(), end);
   message = {proto::encode_ids(proto::Kind::cancel, epoch_, taken_cancels_), {}, 0};
   taken_ = Taken::cancels;
+  ++counters_.messages_sent;
+  return true;
+}
+
+bool Session::next_windows(Message& message) {
+  if (state_ != SessionState::ready || windows_.empty()) return false;
+  const auto count = std::min<std::size_t>(windows_.size(), broker_.max_bundle);
+  const auto end = windows_.begin() + static_cast<std::ptrdiff_t>(count);
+  taken_windows_.assign(windows_.begin(), end);
+  windows_.erase(windows_.begin(), end);
+  message = {proto::encode_windows(epoch_, taken_windows_), {}, 0};
+  taken_ = Taken::windows;
   ++counters_.messages_sent;
   return true;
 }
@@ -109,6 +121,9 @@ void Session::not_sent() {
       break;
     case Taken::cancels:
       cancels_.insert(cancels_.begin(), taken_cancels_.begin(), taken_cancels_.end());
+      break;
+    case Taken::windows:
+      windows_.insert(windows_.begin(), taken_windows_.begin(), taken_windows_.end());
       break;
     case Taken::bundle:
       counters_.calls_sent -= taken_calls_;

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint32_t kRequestElements = 8;
 constexpr std::uint32_t kReplyElements = 6;
+constexpr std::uint32_t kStreamElements = 5;
+constexpr std::uint32_t kWindowElements = 2;
 constexpr int kBelowMessage = limits::kMaxDepth - 1;
 constexpr Malformed kBadItem = "an item is cut off, nested too deeply, or not msgpack";
 
@@ -39,6 +41,7 @@ struct Extensions {
   std::uint32_t attachments = 0;
   Priority priority = Priority::normal;
   bool has_priority = false;
+  std::uint32_t window = kDefaultWindow;
 };
 
 // Reads ext behind the cursor. `wrong` is set where it spoils its item alone. Attachments must add up, so a
@@ -78,6 +81,9 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
       } else {
         wrong = "ext.priority is not 0, 1 or 2";
       }
+    } else if (key == "window") {
+      const bool usable = at_value.read_uint(number) && number >= 1 && number <= kMaxWindow;
+      known.window = usable ? static_cast<std::uint32_t>(number) : kDefaultWindow;
     }
   }
   return nullptr;
@@ -145,6 +151,7 @@ Malformed decode_requests(std::string_view frame, std::size_t attachments, std::
     item.attachments = known.attachments;
     item.priority = known.priority;
     item.has_priority = known.has_priority;
+    item.window = known.window;
     claimed += item.attachments;
   }
   if (!cursor.at_end()) return "bytes follow the message's array";
@@ -184,6 +191,53 @@ Malformed decode_replies(std::string_view frame, std::size_t attachments, std::v
   }
   if (!cursor.at_end()) return "bytes follow the message's array";
   if (claimed != attachments) return "the items claim another number of attachments than the message has";
+  return nullptr;
+}
+
+Malformed decode_items(std::string_view frame, std::size_t attachments, std::vector<StreamItem>& items) {
+  items.clear();
+  Cursor cursor(frame);
+  std::uint32_t rest = 0;
+  std::uint32_t count = 0;
+  if (auto why = open(cursor, rest)) return why;
+  if (auto why = check_count(rest, kStreamElements, count)) return why;
+
+  std::size_t claimed = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    StreamItem& item = items.emplace_back();
+    std::uint64_t attempt = 0;
+    Extensions known;
+    const char* wrong = nullptr;
+    if (!read_prefix(cursor, item.id) || !read_prefix(cursor, attempt) || !read_prefix(cursor, item.seq)) {
+      return "id, attempt or seq is not an integer from 0 to 2^53 - 1";
+    }
+    if (attempt < 1 || attempt > 255) return "an attempt is not between 1 and 255";
+    if (!cursor.skip(kBelowMessage, item.value)) return kBadItem;
+    if (auto why = read_ext(cursor, item.ext, known, wrong)) return why;
+    if (wrong) return wrong;
+    item.attempt = static_cast<std::uint8_t>(attempt);
+    item.attachments = known.attachments;
+    claimed += item.attachments;
+  }
+  if (!cursor.at_end()) return "bytes follow the message's array";
+  if (claimed != attachments) return "the items claim another number of attachments than the message has";
+  return nullptr;
+}
+
+Malformed decode_windows(std::string_view frame, std::vector<Window>& windows) {
+  windows.clear();
+  Cursor cursor(frame);
+  std::uint32_t rest = 0;
+  std::uint32_t count = 0;
+  if (auto why = open(cursor, rest)) return why;
+  if (auto why = check_count(rest, kWindowElements, count)) return why;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Window& window = windows.emplace_back();
+    if (!read_prefix(cursor, window.id) || !read_prefix(cursor, window.window)) {
+      return "an id or a window is not an integer from 0 to 2^53 - 1";
+    }
+  }
+  if (!cursor.at_end()) return "bytes follow the message's array";
   return nullptr;
 }
 
@@ -314,7 +368,9 @@ void append_array(std::string& out, std::uint32_t elements) {
 BundleWriter::BundleWriter(Kind kind, std::uint64_t epoch, std::uint64_t sent_us)
     : buffer_(kWideArray, '\0'),
       head_elements_(kind == Kind::request ? 4 : 3),
-      elements_per_item_(kind == Kind::request ? kRequestElements : kReplyElements) {
+      elements_per_item_(kind == Kind::request ? kRequestElements
+                         : kind == Kind::items ? kStreamElements
+                                               : kReplyElements) {
   append_head(buffer_, kind, epoch);
   if (kind == Kind::request) append_uint(buffer_, sent_us);
 }
@@ -342,6 +398,16 @@ void BundleWriter::add_reply(std::uint64_t id, std::uint8_t attempt, Status stat
   ++items_;
 }
 
+void BundleWriter::add_item(std::uint64_t id, std::uint8_t attempt, std::uint64_t seq,
+                            std::string_view tail) {
+  std::array<char, 3 * kLongestUint> prefix;
+  char* end = put_uint(prefix.data(), id);
+  end = put_uint(end, attempt);
+  end = put_uint(end, seq);
+  buffer_.append(prefix.data(), end).append(tail);
+  ++items_;
+}
+
 std::string BundleWriter::finish() && {
   patch_wide_array(buffer_, head_elements_ + items_ * elements_per_item_);
   return std::move(buffer_);
@@ -352,6 +418,17 @@ std::string encode_ids(Kind kind, std::uint64_t epoch, const std::vector<std::ui
   append_head(out, kind, epoch);
   for (const auto id : ids) append_uint(out, id);
   patch_wide_array(out, static_cast<std::uint32_t>(3 + ids.size()));
+  return out;
+}
+
+std::string encode_windows(std::uint64_t epoch, const std::vector<Window>& windows) {
+  std::string out(kWideArray, '\0');
+  append_head(out, Kind::window, epoch);
+  for (const auto& window : windows) {
+    append_uint(out, window.id);
+    append_uint(out, window.window);
+  }
+  patch_wide_array(out, static_cast<std::uint32_t>(3 + kWindowElements * windows.size()));
   return out;
 }
 

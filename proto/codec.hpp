@@ -22,6 +22,8 @@ Malformed decode_head(std::string_view frame, Head& head);
 Malformed decode_requests(std::string_view frame, std::size_t attachments, std::uint64_t& sent_us,
                           std::vector<RequestItem>& items);
 Malformed decode_replies(std::string_view frame, std::size_t attachments, std::vector<ReplyItem>& items);
+Malformed decode_items(std::string_view frame, std::size_t attachments, std::vector<StreamItem>& items);
+Malformed decode_windows(std::string_view frame, std::vector<Window>& windows);
 Malformed decode_ids(std::string_view frame, std::vector<std::uint64_t>& ids);
 
 // The map of a control message, as msgpack bytes whose structure has been checked.
@@ -36,7 +38,7 @@ struct MethodName {
 bool split_method(std::string_view name, MethodName& parts);
 bool is_name(std::string_view text);
 
-// Builds one REQUEST or REPLY message item by item.
+// Builds one REQUEST, REPLY or ITEMS message item by item.
 class BundleWriter {
  public:
   // `sent_us` goes into a REQUEST only.
@@ -48,6 +50,9 @@ class BundleWriter {
   // `tail` is value and ext.
   void add_reply(std::uint64_t id, std::uint8_t attempt, Status status, std::uint64_t run_us,
                  std::string_view tail);
+
+  // `tail` is value and ext.
+  void add_item(std::uint64_t id, std::uint8_t attempt, std::uint64_t seq, std::string_view tail);
 
   std::uint32_t items() const { return items_; }
   std::size_t bytes() const { return buffer_.size(); }
@@ -62,6 +67,7 @@ class BundleWriter {
 };
 
 std::string encode_ids(Kind kind, std::uint64_t epoch, const std::vector<std::uint64_t>& ids);
+std::string encode_windows(std::uint64_t epoch, const std::vector<Window>& windows);
 // A message without anything behind its head: PROBE.
 std::string encode_bare(Kind kind, std::uint64_t epoch);
 

@@ -216,6 +216,8 @@ std::string encode(std::uint64_t epoch, const Ready& in) {
     MapWriter options;
     options.flag("idempotent", method.idempotent);
     if (method.pure) options.flag("pure", true);
+    if (method.stream) options.flag("stream", true);
+    if (method.cancel) options.flag("cancel", true);
     if (method.timeout_us > 0) options.field("timeout_us", method.timeout_us);
     if (method.hard_timeout_us > 0) options.field("hard_timeout_us", method.hard_timeout_us);
     if (method.priority != Priority::normal) {

@@ -40,6 +40,8 @@ struct BrokerHello {
 struct MethodInfo {
   bool idempotent = false;
   bool pure = false;
+  bool stream = false;
+  bool cancel = false;                // takes CANCEL
   std::uint64_t timeout_us = 0;       // of requests that give none; 0: the broker's default
   std::uint64_t hard_timeout_us = 0;  // 0: none
   Priority priority = Priority::normal;

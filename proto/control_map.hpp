@@ -137,6 +137,8 @@ class MapReader {
     std::uint64_t priority = static_cast<std::uint64_t>(out.priority);
     options.field("idempotent", out.idempotent)
         .field("pure", out.pure)
+        .field("stream", out.stream)
+        .field("cancel", out.cancel)
         .field("timeout_us", out.timeout_us)
         .field("hard_timeout_us", out.hard_timeout_us)
         .field("priority", priority);

@@ -88,6 +88,9 @@ inline constexpr auto kStartupGrace = 5s;
 // How long a request waits for a first worker of a known service.
 inline constexpr auto kNoWorkerGrace = 1s;
 
+// How long a stream waits for a reader that takes no items: one that sleeps must not hold a worker for ever.
+inline constexpr auto kStreamIdle = 30s;
+
 // How long the broker lets running requests finish after SIGTERM.
 inline constexpr auto kDrainGrace = 10s;
 

@@ -24,6 +24,8 @@ enum class Kind : std::uint8_t {
   obituary = 10,
   probe = 11,
   protocol_error = 12,
+  items = 13,
+  window = 14,
   command = 15,
   command_done = 16,
 };
@@ -31,11 +33,16 @@ enum class Kind : std::uint8_t {
 enum Flags : std::uint32_t {
   kIdempotent = 1u << 0,
   kMetadata = 1u << 1,
+  kStream = 1u << 2,
   kReplay = 1u << 3,
 };
 
 enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
 inline constexpr std::size_t kPriorities = 3;
+
+// Items that a stream may send before its reader has said how many it takes, and the most that it can begin with.
+inline constexpr std::uint32_t kDefaultWindow = 16;
+inline constexpr std::uint32_t kMaxWindow = 1024;
 
 // The first three elements of every message.
 struct Head {
@@ -55,8 +62,9 @@ struct RequestItem {
   std::string_view ext;     // msgpack: map or nil
   std::uint32_t attachments = 0;
   Priority priority = Priority::normal;
-  bool has_priority = false;    // ext says so
-  const char* wrong = nullptr;  // well-formed but not acceptable: why; id is valid
+  bool has_priority = false;              // ext says so
+  std::uint32_t window = kDefaultWindow;  // of a stream
+  const char* wrong = nullptr;            // well-formed but not acceptable: why; id is valid
 
   // args, kwargs and ext are neighbours on the wire, and are handed on as one piece.
   std::string_view tail() const { return {body.data(), body.size() + ext.size()}; }
@@ -73,6 +81,24 @@ struct ReplyItem {
   std::uint32_t attachments = 0;
 
   std::string_view tail() const { return {value.data(), value.size() + ext.size()}; }
+};
+
+// One item of a stream. Views borrow the frame that was decoded.
+struct StreamItem {
+  std::uint64_t id = 0;
+  std::uint8_t attempt = 1;
+  std::uint64_t seq = 0;
+  std::string_view value;  // msgpack
+  std::string_view ext;    // msgpack: map or nil
+  std::uint32_t attachments = 0;
+
+  std::string_view tail() const { return {value.data(), value.size() + ext.size()}; }
+};
+
+// How many items of a stream its reader takes, counted from the stream's start.
+struct Window {
+  std::uint64_t id = 0;
+  std::uint64_t window = 0;
 };
 
 }  // namespace samovar::proto

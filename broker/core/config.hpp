@@ -23,6 +23,7 @@ struct CoreConfig {
   Duration max_timeout = limits::kMaxTimeout;
   Duration startup_grace = limits::kStartupGrace;
   Duration no_worker_grace = limits::kNoWorkerGrace;
+  Duration stream_idle = limits::kStreamIdle;
   Duration drain_grace = limits::kDrainGrace;
   Duration obituary_wait = limits::kObituaryWait;
   Duration last_replies = limits::kLastReplies;

@@ -281,6 +281,7 @@ void Core::tick(TimePoint now) {
   while (Timer* timer = timers_.pop_due(now)) {
     switch (timer->kind()) {
       case Timer::Kind::request: deadline_passed(*static_cast<Request*>(timer->owner()), now); break;
+      case Timer::Kind::stream: stream_idle(*static_cast<Request*>(timer->owner()), now); break;
       case Timer::Kind::service: service_deserted(*static_cast<Service*>(timer->owner()), now); break;
       case Timer::Kind::worker: bury(*static_cast<Worker*>(timer->owner()), now); break;
       case Timer::Kind::drain: {

@@ -4,6 +4,7 @@
 //
 //   core.cpp           peers, time, services
 //   core_requests.cpp  a request from acceptance to outcome
+//   core_streams.cpp   items and windows of streams, and what tells a worker to stop
 //   core_workers.cpp   a worker from READY to its end, and its supervisor
 //   core_pure.cpp      equal calls of pure methods, which are run once
 //   core_quarantine.cpp requests that kill workers
@@ -65,6 +66,9 @@ class Core {
   void handle(const event::Hello& event, TimePoint now);
   void handle(const event::Requests& event, TimePoint now);
   void handle(const event::Replies& event, TimePoint now);
+  void handle(const event::Items& event, TimePoint now);
+  void handle(const event::Windows& event, TimePoint now);
+  void handle(const event::ItemsDropped& event, TimePoint now);
   void handle(const event::Cancel& event, TimePoint now);
   void handle(const event::Ready& event, TimePoint now);
   void handle(const event::Drain& event, TimePoint now);
@@ -191,6 +195,12 @@ class Core {
                proto::Command command, TimePoint sent, TimePoint now);
   void errands_lose(PeerId supervisor, TimePoint now);
   void finish_errand(std::uint64_t id, TimePoint now);
+
+  // core_streams.cpp
+  void take_item(Worker& worker, const proto::StreamItem& item, const Frames& attachments, TimePoint now);
+  void tell_window(const Request& request);
+  void stream_idle(Request& request, TimePoint now);
+  void tell_cancelled(const Request& request);
 
   // core_workers.cpp
   void retire(Worker& worker, TimePoint now);

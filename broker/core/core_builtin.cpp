@@ -31,6 +31,9 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
     tail += proto::kNil;
     answer(client, item.id, item.attempt, Outcome{Status::ok, 0, tail});
   };
+  if (item.flags & proto::kStream) {
+    return bad_request("no method of the broker streams its result: call it without the flag `stream`");
+  }
   if (method == "ping") {
     std::string pong;
     proto::append_str(pong, "pong");

@@ -34,11 +34,10 @@ proto::ErrorValue error_at(const char* where, std::string message) {
   return error;
 }
 
-// The attachments of one item: `count` of them, behind those that have been taken.
-Frames part_of(const Frames& attachments, std::size_t taken, std::uint32_t count) {
-  if (count == 0) return {};
-  const auto from = attachments.begin() + static_cast<std::ptrdiff_t>(taken);
-  return {from, from + count};
+// The flag `stream` is not what the method is.
+std::string misused(const Method& method) {
+  return method.stream ? method.full_name + " streams its result: call it as a stream (flag `stream`)"
+                       : method.full_name + " does not stream its result: call it without the flag `stream`";
 }
 
 proto::ErrorValue unknown_method(const Service& service, std::string_view method) {
@@ -74,6 +73,9 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   if (wrong) return refuse_request(client, item, Status::bad_request, error_at("broker", wrong));
 
   Method* method = find_method(item.method);
+  if (method && ((item.flags & proto::kStream) != 0) != method->stream) {
+    return refuse_request(client, item, Status::bad_request, error_at("broker", misused(*method)));
+  }
   Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
@@ -113,6 +115,7 @@ Request& Core::take_request(Client& client, const proto::RequestItem& item, Serv
   request.service = &service;
   request.method = method;
   request.bytes = 0;
+  if (item.flags & proto::kStream) request.stream = std::make_unique<Stream>(&request, item.window);
   request.accepted = now;
   request.queued_since = now;
   request.deadline =
@@ -252,6 +255,7 @@ void Core::settle(Request& request, Status status, const proto::ErrorValue& erro
 
 // The request has no caller any more: it has heard, or is gone.
 void Core::leave(Request& request) {
+  if (request.stream) timers_.cancel(request.stream->idle);
   request.client->outstanding.erase(request.id);
   request.client = nullptr;
   timers_.cancel(request.timer);
@@ -281,6 +285,7 @@ void Core::left_behind(Request& request) {
     case Request::State::in_flight:
       request.state = Request::State::abandoned;
       request.service->abandoned += 1;
+      if (request.method->cancel) tell_cancelled(request);
       return;
     case Request::State::abandoned: return;
   }
@@ -346,6 +351,7 @@ void Core::handle(const event::Cancel& event, TimePoint now) {
 void Core::forget(Request& request) {
   assert(!request.client && !request.worker && !request.timer.is_set() && !request.flight);
   request.payload.clear();
+  if (request.stream) request.stream.reset();
   requests_.give_back(request);
 }
 
@@ -372,6 +378,10 @@ void Core::methods_known(Service& service, TimePoint now) {
       proto::MethodName name;
       proto::split_method(*request->name, name);
       end_early(*request, Status::bad_request, unknown_method(service, name.method), now);
+      continue;
+    }
+    if (!request->stream == method->stream) {
+      end_early(*request, Status::bad_request, error_at("queued", misused(*method)), now);
       continue;
     }
     service.queue.remove(*request);
@@ -412,6 +422,7 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   item.body = tail;
   item.ext = std::string_view(tail.data() + tail.size(), 0);
   outbox_.request(worker.peer, worker.epoch, now, item, request.payload.attachments());
+  if (request.stream && request.stream->window > request.stream->first_window) tell_window(request);
 }
 
 // Takes a request from its worker: the credit is free again.

@@ -38,6 +38,8 @@ void Core::handle(const event::Ready& event, TimePoint now) {
     }
     method.idempotent = info.idempotent || info.pure;
     method.pure = info.pure;
+    method.stream = info.stream;
+    method.cancel = info.cancel || info.stream;
     method.priority = info.priority;
     method.timeout = bounded_us(info.timeout_us);
     method.hard_timeout = bounded_us(info.hard_timeout_us);
@@ -183,14 +185,15 @@ bool Core::record_death(const Worker& worker, TimePoint now) {
 bool Core::runs_again(Worker& worker, Request& request, TimePoint now) {
   if (!request.client) return forget(request), false;
   const auto& obituary = worker.obituary;
-  const bool never_begun =
-      obituary && obituary->last_started && raw(request.dispatch_id) > *obituary->last_started;
+  const bool heard_something = request.stream && request.stream->items > 0;
+  const bool never_begun = !heard_something && obituary && obituary->last_started &&
+                           raw(request.dispatch_id) > *obituary->last_started;
   if (never_begun && request.attempt < 255) {
     request.runs -= 1;
     counters_.requeued += 1;
     return true;
   }
-  const bool may_run_twice = request.idempotent && request.runs < limits::kMaxAttempts &&
+  const bool may_run_twice = request.idempotent && !heard_something && request.runs < limits::kMaxAttempts &&
                              request.deadline > now && request.attempt < 255 && !draining_ &&
                              !is_quarantined(request, now);
   if (may_run_twice && request.service->retries.spend()) {

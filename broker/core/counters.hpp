@@ -12,6 +12,8 @@ struct Counters {
   std::uint64_t dispatched = 0;       // sent to a worker, retries included
   std::uint64_t retried = 0;          // idempotent ones, after worker_lost
   std::uint64_t requeued = 0;         // never begun by the worker that died
+  std::uint64_t items = 0;            // of streams, handed on to their callers
+  std::uint64_t late_items = 0;       // of a stream that had ended, or never was
   std::uint64_t late_replies = 0;     // for a request that had ended, or never was
   std::uint64_t stale_epochs = 0;     // messages under an epoch that is not their connection's
   std::uint64_t protocol_errors = 0;  // messages refused as a whole
@@ -33,6 +35,8 @@ inline constexpr std::array kCounters{
     NamedCounter{"dispatched", &Counters::dispatched},
     NamedCounter{"retried", &Counters::retried},
     NamedCounter{"requeued", &Counters::requeued},
+    NamedCounter{"items", &Counters::items},
+    NamedCounter{"late_items", &Counters::late_items},
     NamedCounter{"late_replies", &Counters::late_replies},
     NamedCounter{"stale_epochs", &Counters::stale_epochs},
     NamedCounter{"protocol_errors", &Counters::protocol_errors},

@@ -35,6 +35,20 @@ struct Replies {
   Frames attachments;
 };
 
+// A bundle of items of streams.
+struct Items {
+  PeerId peer;
+  Epoch epoch;
+  const std::vector<proto::StreamItem>& items;
+  Frames attachments;
+};
+
+struct Windows {
+  PeerId peer;
+  Epoch epoch;
+  const std::vector<proto::Window>& windows;
+};
+
 struct Cancel {
   PeerId peer;
   Epoch epoch;
@@ -103,6 +117,12 @@ struct PoolFailed {
 // Replies that did not leave: their client does not read, or has gone.
 struct RepliesDropped {
   std::uint64_t count;
+};
+
+// Items of these streams did not leave, since their client does not read.
+struct ItemsDropped {
+  PeerId peer;
+  const std::vector<std::uint64_t>& ids;  // the client's own
 };
 
 // Finish what runs, refuse the rest.

@@ -38,6 +38,15 @@ const char* check(const Request& request) {
   if (queued != !request.worker) return "a queued request has a worker, or one in flight has none";
   if (abandoned == request.timer.is_set())
     return "a request whose caller waits has no deadline, or the reverse";
+  if (!request.stream != ((request.flags & proto::kStream) == 0))
+    return "a stream without its flag, or the reverse";
+  if (request.stream) {
+    const Stream& stream = *request.stream;
+    const bool rests = request.state == Request::State::in_flight && stream.items == stream.window;
+    if (stream.items > stream.window) return "a stream has sent more items than its reader takes";
+    if (queued && stream.items > 0) return "a stream that has sent items is queued again";
+    if (stream.idle.is_set() != rests) return "a stream waits for its reader without an end, or the reverse";
+  }
   if (request.client) {
     if (request.client->outstanding.find(request.id) != &request) return "a client does not know its request";
   }

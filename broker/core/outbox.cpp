@@ -18,10 +18,10 @@ Outbox::Draft& Outbox::open_bundle(Side side, PeerId peer, proto::Kind kind, Epo
                                    std::size_t bytes) {
   if (Draft* draft = open_.find(raw(peer))) {
     const std::size_t size = draft->bundle->bytes() + draft->attached + bytes;
-    if (draft->bundle->items() < kBundleItems && size <= kBundleBytes) return *draft;
+    if (draft->kind == kind && draft->bundle->items() < kBundleItems && size <= kBundleBytes) return *draft;
     open_.erase(raw(peer));
   }
-  Draft& draft = drafts_.emplace_back(Draft{side, peer, std::nullopt, {}, {}, 0, false});
+  Draft& draft = drafts_.emplace_back(Draft{side, peer, kind, std::nullopt, {}, {}, 0, false, {}});
   draft.bundle.emplace(kind, raw(epoch), to_us(now.time_since_epoch()));
   open_.insert(raw(peer), draft);
   return draft;
@@ -49,9 +49,18 @@ void Outbox::reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, con
   attach(draft, attachments);
 }
 
+void Outbox::item(PeerId client, Epoch epoch, const proto::StreamItem& item, const Frames& attachments) {
+  const auto tail = item.tail();
+  const std::size_t bytes = tail.size() + bytes_of(attachments);
+  Draft& draft = open_bundle(Side::frontend, client, proto::Kind::items, epoch, TimePoint{}, bytes);
+  draft.bundle->add_item(item.id, item.attempt, item.seq, tail);
+  if (draft.streams.empty() || draft.streams.back() != item.id) draft.streams.push_back(item.id);
+  attach(draft, attachments);
+}
+
 void Outbox::control(Side side, PeerId peer, std::string frame) {
   if (open_.find(raw(peer))) open_.erase(raw(peer));
-  drafts_.push_back(Draft{side, peer, std::nullopt, std::move(frame), {}, 0, false});
+  drafts_.push_back(Draft{side, peer, {}, std::nullopt, std::move(frame), {}, 0, false, {}});
 }
 
 void Outbox::complaint(Side side, PeerId peer, std::string frame) {
@@ -69,12 +78,12 @@ std::vector<Message> Outbox::take_messages() {
   for (Draft& draft : drafts_) {
     std::uint32_t replies = 0;
     if (draft.bundle) {
-      if (draft.side == Side::frontend) replies = draft.bundle->items();
+      if (draft.kind == proto::Kind::reply) replies = draft.bundle->items();
       if (open_.find(raw(draft.peer)) == &draft) open_.erase(raw(draft.peer));
       draft.frame = std::move(*draft.bundle).finish();
     }
     messages.push_back(Message{draft.side, draft.peer, std::move(draft.frame), std::move(draft.attachments),
-                               replies, draft.is_complaint});
+                               replies, std::move(draft.streams), draft.is_complaint});
   }
   drafts_.clear();
   return messages;

@@ -18,8 +18,9 @@ struct Message {
   PeerId peer{};
   std::string frame;
   Frames attachments;
-  std::uint32_t replies = 0;  // in it
-  bool is_complaint = false;  // not worth keeping for a peer that does not read
+  std::uint32_t replies = 0;           // in it
+  std::vector<std::uint64_t> streams;  // of which items are in it, by the client's ids
+  bool is_complaint = false;           // not worth keeping for a peer that does not read
 };
 
 struct Note {
@@ -35,6 +36,7 @@ class Outbox {
   void request(PeerId worker, Epoch epoch, TimePoint now, const proto::RequestItem& item,
                const Frames& attachments);
   void reply(PeerId client, Epoch epoch, const proto::ReplyItem& item, const Frames& attachments);
+  void item(PeerId client, Epoch epoch, const proto::StreamItem& item, const Frames& attachments);
   void control(Side side, PeerId peer, std::string frame);
   void complaint(Side side, PeerId peer, std::string frame);
   void note(Note::Level level, std::string topic, std::string text);
@@ -47,11 +49,13 @@ class Outbox {
   struct Draft {
     Side side;
     PeerId peer;
+    proto::Kind kind{};                         // of the bundle
     std::optional<proto::BundleWriter> bundle;  // empty: `frame` is complete
     std::string frame;
     Frames attachments;
     std::size_t attached = 0;  // bytes of the attachments
     bool is_complaint = false;
+    std::vector<std::uint64_t> streams;
   };
 
   static void attach(Draft& draft, const Frames& attachments);

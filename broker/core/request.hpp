@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "broker/core/list.hpp"
+#include "broker/core/stream.hpp"
 #include "broker/core/timers.hpp"
 #include "broker/core/types.hpp"
 #include "proto/message.hpp"
@@ -94,6 +95,8 @@ struct Request {
   Service* service = nullptr;
   Method* method = nullptr;           // null until a worker of the service has announced its methods
   std::unique_ptr<std::string> name;  // "service.method", while the method is not known
+
+  std::unique_ptr<Stream> stream;  // of requests with the flag `stream` only
 
   Payload payload;
   std::uint64_t bytes = 0;  // of the payload

@@ -19,6 +19,8 @@ struct Method {
   bool idempotent = false;
   bool pure = false;
   std::uint32_t suspects = 0;  // Quarantine's: how many requests of it were running at deaths
+  bool stream = false;
+  bool cancel = false;                                 // its workers take CANCEL
   proto::Priority priority = proto::Priority::normal;  // of requests that name none
   Duration timeout{};                                  // of requests that name none; 0: the broker's default
   Duration hard_timeout{};                             // its supervisor's; shown only

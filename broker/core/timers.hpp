@@ -15,7 +15,7 @@ namespace samovar::broker {
 // Embedded in its owner, which must cancel it before it dies and must not move while it is set.
 class Timer {
  public:
-  enum class Kind : std::uint8_t { request, service, worker, drain };
+  enum class Kind : std::uint8_t { request, stream, service, worker, drain };
 
   Timer(Kind kind, void* owner) : owner_(owner), kind_(kind) {}
   Timer(const Timer&) = delete;

@@ -53,4 +53,11 @@ inline std::size_t bytes_of(const Frames& frames) {
   return bytes;
 }
 
+// The attachments of one item: `count` of them, behind those that have been taken.
+inline Frames part_of(const Frames& frames, std::size_t taken, std::uint32_t count) {
+  if (count == 0) return {};
+  const auto from = frames.begin() + static_cast<std::ptrdiff_t>(taken);
+  return {from, from + count};
+}
+
 }  // namespace samovar::broker

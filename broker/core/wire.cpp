@@ -17,8 +17,10 @@ bool belongs(Side side, std::uint64_t kind) {
   switch (static_cast<Kind>(kind)) {
     case Kind::hello: return true;
     case Kind::request:
+    case Kind::window:
     case Kind::cancel: return side == Side::frontend;
     case Kind::reply:
+    case Kind::items:
     case Kind::ready:
     case Kind::drain:
     case Kind::pool:
@@ -50,6 +52,7 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
   const auto epoch = static_cast<Epoch>(head.epoch);
   if (kind == Kind::request) return receive_requests(peer, epoch, frame, attachments, now);
   if (kind == Kind::reply) return receive_replies(peer, epoch, frame, attachments, now);
+  if (kind == Kind::items) return receive_items(peer, epoch, frame, attachments, now);
   if (!attachments.empty()) return refuse(side, peer, "a control message has attachments", now);
 
   // Decodes into `value`, and hands the event on when that worked.
@@ -73,6 +76,11 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
         return event::CommandDone{peer, epoch, std::move(done)};
       });
     case Kind::drain: return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
+    case Kind::window: {
+      std::vector<proto::Window> windows;
+      if (auto why = proto::decode_windows(bytes, windows)) return refuse(side, peer, why, now);
+      return core_.handle(event::Windows{peer, epoch, windows}, now);
+    }
     default: {
       std::vector<std::uint64_t> ids;
       if (auto why = proto::decode_ids(bytes, ids)) return refuse(side, peer, why, now);
@@ -96,6 +104,14 @@ void Wire::receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Fram
     return refuse(Side::backend, peer, why, now);
   }
   core_.handle(event::Replies{peer, epoch, replies_, std::move(attachments)}, now);
+}
+
+void Wire::receive_items(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments,
+                         TimePoint now) {
+  if (auto why = proto::decode_items(frame->bytes(), attachments.size(), items_)) {
+    return refuse(Side::backend, peer, why, now);
+  }
+  core_.handle(event::Items{peer, epoch, items_, std::move(attachments)}, now);
 }
 
 }  // namespace samovar::broker

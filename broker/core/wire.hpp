@@ -20,11 +20,13 @@ class Wire {
  private:
   void receive_requests(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now);
   void receive_replies(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now);
+  void receive_items(PeerId peer, Epoch epoch, const FramePtr& frame, Frames& attachments, TimePoint now);
   void refuse(Side side, PeerId peer, std::string_view why, TimePoint now);
 
   Core& core_;
   std::vector<proto::RequestItem> requests_;  // reused
   std::vector<proto::ReplyItem> replies_;     // reused
+  std::vector<proto::StreamItem> items_;      // reused
 };
 
 }  // namespace samovar::broker

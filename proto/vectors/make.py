@@ -92,6 +92,8 @@ KINDS = {
     "obituary": 10,
     "probe": 11,
     "protocol_error": 12,
+    "items": 13,
+    "window": 14,
     "command": 15,
     "command_done": 16,
 }
@@ -135,8 +137,14 @@ def answer(id=1, value=None, status=0, ext=None, attempt=1, run_us=12, means=Non
     }
 
 
+def part(id=1, seq=0, value=None, ext=None, attempt=1):
+    """An item of a stream."""
+    return {"id": id, "attempt": attempt, "seq": seq, "value": value, "ext": ext}
+
+
 REQUEST_FIELDS = ("id", "attempt", "flags", "timeout_us", "method", "args", "kwargs", "ext")
 REPLY_FIELDS = ("id", "attempt", "status", "run_us", "value", "ext")
+STREAM_FIELDS = ("id", "attempt", "seq", "value", "ext")
 
 
 def flat(items, fields):
@@ -176,6 +184,33 @@ def reply(name, *items, epoch=EPOCH, attachments=0, array=None):
         "attachments": attachments,
         "hex": message(elements, array),
         "decoded": {"epoch": plain(epoch), "items": decoded},
+    }
+
+
+def stream(name, *items, epoch=EPOCH, attachments=0, array=None):
+    elements = [1, 13, epoch, *flat(items, STREAM_FIELDS)]
+    return {
+        "name": name,
+        "valid": True,
+        "kind": "items",
+        "attachments": attachments,
+        "hex": message(elements, array),
+        "decoded": {"epoch": plain(epoch), "items": [plain(i) for i in items]},
+    }
+
+
+def window(name, *pairs, epoch=EPOCH, array=None):
+    numbers = [number for pair in pairs for number in pair]
+    return {
+        "name": name,
+        "valid": True,
+        "kind": "window",
+        "attachments": 0,
+        "hex": message([1, 14, epoch, *numbers], array),
+        "decoded": {
+            "epoch": plain(epoch),
+            "windows": [[plain(id), plain(items)] for id, items in pairs],
+        },
     }
 
 
@@ -462,13 +497,39 @@ def replies():
     ]
 
 
+# --- streams.json -----------------------------------------------------------------------------------------
+
+def streams():
+    return [
+        stream("the first item of a stream", part(id=7, value="CN")),
+        stream("items of two streams, one after another",
+               part(id=7, seq=16, value=1), part(id=7, seq=17, value=None), part(id=9, attempt=2, value=[1, {"a": b"\x00"}]),
+               part(id=7, seq=18, value=Pairs((1, "a"), (2, "b")))),
+        stream("a bundle of 128 items", *[part(id=7, seq=n, value=n) for n in range(128)]),
+        stream("items with attachments", part(seq=0, value={"shape": [2]}, ext={"attachments": 1}), part(seq=1, value=1),
+               part(seq=2, ext={"attachments": 2}), attachments=3),
+        stream("an item whose ext is an empty map, or has unknown keys", part(ext={}), part(seq=1, ext={"new": [1]})),
+        stream("an item with the greatest numbers of the prefix", part(id=MAX_PREFIX, attempt=255, seq=MAX_PREFIX),
+               epoch=MAX_PREFIX),
+        stream("an item in wide encodings",
+               part(id=As("cf0000000000000001", 1), attempt=As("d00a", 10), seq=As("d30000000000000002", 2),
+                    value=As("da000178", "x"), ext=As("de0000", {})), array=0xDD),
+        stream("64 levels of nesting in an item, the message's array included", part(value=nested(63))),
+        window("a window", (7, 32)),
+        window("windows of three streams, one of them 0", (7, 32), (8, 0), (MAX_PREFIX, MAX_PREFIX)),
+        window("a window in wide encodings", (As("cd0007", 7), As("cf0000000000000020", 32)), array=0xDC),
+        window("1,024 windows", *[(n, 16) for n in range(1024)]),
+    ]
+
+
 # --- control.json -----------------------------------------------------------------------------------------
 
 READY = {"service": "ipgeo", "methods": {"country": {"idempotent": True}, "reload": {}}, "credit": 16, "pid": 4711,
          "name": "ipgeo-1", "supervisor": "t-81d3"}
 ALL_OF_READY = {**READY, "concurrency": 8, "generation": 3,
                 "methods": {"country": {"idempotent": True, "pure": True, "timeout_us": 250_000,
-                                        "hard_timeout_us": 2_000_000, "priority": 0}}}
+                                        "hard_timeout_us": 2_000_000, "priority": 0},
+                            "scan": {"stream": True, "cancel": True}}}
 POOL_DETAIL = {"generation": 3, "spares": 1, "workers": [{"name": "segment-1", "pid": 4711, "shared_kb": 410_000}]}
 OBITUARY = {"worker_epoch": EPOCH, "pid": 4711, "signal": 9, "reason": "the worker was killed by SIGKILL",
             "stderr": "loading\n", "last_started": 42, "running": True}
@@ -542,15 +603,15 @@ def without(map, key):
 def malformed():
     one = [1, 2, EPOCH, 0, *flat([item()], REQUEST_FIELDS)]
     two = one + flat([item(id=2)], REQUEST_FIELDS)
+    item_ = [1, 13, EPOCH, *flat([part(id=7, value="CN")], STREAM_FIELDS)]
     result = [1, 3, EPOCH, *flat([answer(value="CN")], REPLY_FIELDS)]
     whole = message(one)
     number = "is not an integer from 0 to 2^53 - 1"
 
     def with_(elements, **fields):
         changed = list(elements)
-        is_request = elements[1] == 2
-        names = (("version", "kind", "epoch", "sent_us") + REQUEST_FIELDS if is_request
-                 else ("version", "kind", "epoch") + REPLY_FIELDS)
+        fields_of = {2: ("sent_us", *REQUEST_FIELDS), 3: REPLY_FIELDS, 13: STREAM_FIELDS}
+        names = ("version", "kind", "epoch", *fields_of[elements[1]])
         for field, value in fields.items():
             changed[names.index(field)] = value
         return changed
@@ -663,8 +724,41 @@ def malformed():
             version=2),
         bad("a hello of version 0", "hello", "the version is not spoken", [0, 1, 0, CLIENT_HELLO], version=0),
         bad("kind 0", "unknown", "the kind is not known", [1, 0, EPOCH, {}]),
-        bad("kind 13", "unknown", "the kind is not known", [1, 13, EPOCH, {}]),
+        bad("kind 17", "unknown", "the kind is not known", [1, 17, EPOCH, {}]),
         bad("kind 2^53 - 1", "unknown", "the kind is not known", [1, MAX_PREFIX, EPOCH]),
+    ]
+
+    for field in ("id", "attempt", "seq"):
+        for what, value in (("negative", -1), ("a str", "1"), ("true", True), ("nil", None)):
+            out.append(bad(f"an item whose {field} is {what}", "items", f"{field} {number}", with_(item_, **{field: value})))
+    out += [
+        bad("an item whose seq is 2^53", "items", f"seq {number}", with_(item_, seq=2**53)),
+        bad("an item of attempt 0", "items", "attempt is not 1 to 255", with_(item_, attempt=0)),
+        bad("an item of attempt 256", "items", "attempt is not 1 to 255", with_(item_, attempt=256)),
+        bad("items without an item", "items", "no item", [1, 13, EPOCH]),
+        bad("items with half an item", "items", "not a whole number of items", item_[:-2]),
+        bad("items with an element too many", "items", "not a whole number of items", item_ + [None]),
+        bad("an item cut off before its last byte", "items", "cut off", message(item_)[:-2]),
+        bad("bytes follow items", "items", "bytes follow the array", message(item_) + "c0"),
+        bad("0xc1 in an item", "items", "0xc1 is no msgpack", with_(item_, value=[As("c1")])),
+        bad("65 levels of nesting in an item", "items", "nested too deeply", with_(item_, value=nested(64))),
+        bad("an item whose ext is an array", "items", "ext is neither a map nor nil", with_(item_, ext=[])),
+        bad("an item whose ext has a key that is not str", "items", "a key of ext is not str", with_(item_, ext=Pairs((1, 2)))),
+        bad("an item claims an attachment that is not there", "items", "attachments do not add up",
+            with_(item_, ext={"attachments": 1})),
+        bad("a frame that no item claims", "items", "attachments do not add up", item_, attachments=1),
+        bad("1,025 items", "items", "more than 1,024 items",
+            [1, 13, EPOCH, *flat([part(seq=n) for n in range(1025)], STREAM_FIELDS)]),
+        bad("a window without a pair", "window", "no item", [1, 14, EPOCH]),
+        bad("a window of an id alone", "window", "not a whole number of items", [1, 14, EPOCH, 7]),
+        bad("a window that is negative", "window", f"window {number}", [1, 14, EPOCH, 7, -1]),
+        bad("a window that is a str", "window", f"window {number}", [1, 14, EPOCH, 7, "1"]),
+        bad("a window that is 2^53", "window", f"window {number}", [1, 14, EPOCH, 7, 2**53]),
+        bad("a window whose id is nil", "window", f"id {number}", [1, 14, EPOCH, None, 1]),
+        bad("1,025 windows", "window", "more than 1,024 items", [1, 14, EPOCH, *range(2050)]),
+        bad("bytes follow windows", "window", "bytes follow the array", message([1, 14, EPOCH, 7, 32]) + "00"),
+        bad("a window with an attachment", "window", "only requests, replies and items have attachments",
+            [1, 14, EPOCH, 7, 32], attachments=1),
     ]
 
     controls = {"hello": ({**CLIENT_HELLO, "token": "t"}, ("role", "nonce")),
@@ -706,7 +800,7 @@ def malformed():
         ("ready", "a method that is not a map", {**READY, "methods": {"a": True}}),
         ("ready", "idempotent that is not a bool", {**READY, "methods": {"a": {"idempotent": 1}}}),
         *[("ready", f"{key} that is {value}", {**READY, "methods": {"a": {key: value}}})
-          for key, value in (("pure", 1), ("timeout_us", -1), ("timeout_us", 1.5), ("hard_timeout_us", "1"), ("priority", "0"),
+          for key, value in (("pure", 1), ("stream", 1), ("cancel", "yes"), ("timeout_us", -1), ("timeout_us", 1.5), ("hard_timeout_us", "1"), ("priority", "0"),
                              ("priority", 3), ("priority", -1), ("priority", True))],
         ("ready", "a concurrency of 0", {**READY, "concurrency": 0}),
         ("ready", "a concurrency of 257", {**READY, "concurrency": 257}),
@@ -758,6 +852,7 @@ def main():
         "hello.json": hello,
         "requests.json": requests,
         "replies.json": replies,
+        "streams.json": streams,
         "control.json": controls,
         "malformed.json": malformed,
     }

@@ -18,7 +18,7 @@ using nlohmann::json;
 
 std::vector<Vector> load() {
   std::vector<Vector> all;
-  for (const char* name : {"hello", "requests", "replies", "control", "malformed"}) {
+  for (const char* name : {"hello", "requests", "replies", "streams", "control", "malformed"}) {
     const std::string path = std::string{SAMOVAR_SOURCE_DIR} + "/proto/vectors/" + name + ".json";
     std::ifstream file(path);
     const json entries = file ? json::parse(file) : json::array();
@@ -157,6 +157,8 @@ constexpr KindOfVector kKinds[] = {
     {"command", Kind::command, refuse_control<Command>},
     {"command_done", Kind::command_done, refuse_control<CommandDone>},
     {"probe", Kind::probe, nullptr},
+    {"items", Kind::items, nullptr},
+    {"window", Kind::window, nullptr},
     {"protocol_error", Kind::protocol_error, refuse_control<ProtocolError>},
 };
 
@@ -189,7 +191,11 @@ Malformed refuse(std::string_view kind, std::string_view frame, std::size_t atta
     std::vector<std::uint64_t> ids;
     if (known.kind == Kind::request) return decode_requests(frame, attachments, sent_us, requests);
     if (known.kind == Kind::reply) return decode_replies(frame, attachments, replies);
-    if (attachments != 0) return "only requests and replies have attachments";
+    std::vector<StreamItem> items;
+    std::vector<Window> windows;
+    if (known.kind == Kind::items) return decode_items(frame, attachments, items);
+    if (attachments != 0) return "only requests, replies and items have attachments";
+    if (known.kind == Kind::window) return decode_windows(frame, windows);
     if (known.kind == Kind::cancel) return decode_ids(frame, ids);
     return known.control ? known.control(frame) : nullptr;
   }

@@ -93,6 +93,8 @@ json all_keys(const Ready& in) {
   for (const auto& [name, method] : in.methods) {
     methods[name] = {{"idempotent", method.idempotent},
                      {"pure", method.pure},
+                     {"stream", method.stream},
+                     {"cancel", method.cancel},
                      {"timeout_us", method.timeout_us},
                      {"hard_timeout_us", method.hard_timeout_us},
                      {"priority", static_cast<int>(method.priority)}};
@@ -139,6 +141,8 @@ json expected_keys(const json& map, json defaults) {
     for (auto& [name, method] : defaults["methods"].items()) {
       method = {{"idempotent", method.value("idempotent", false)},
                 {"pure", method.value("pure", false)},
+                {"stream", method.value("stream", false)},
+                {"cancel", method.value("cancel", false)},
                 {"timeout_us", method.value("timeout_us", std::uint64_t{0})},
                 {"hard_timeout_us", method.value("hard_timeout_us", std::uint64_t{0})},
                 {"priority", method.value("priority", 1)}};
@@ -239,6 +243,50 @@ TEST_CASE("Replies that are written again mean the same") {
   }
 }
 
+TEST_CASE("Every valid item of a stream is read and written as its vector states") {
+  for (const auto& vector : valid_vectors("items")) {
+    INFO(vector.name);
+    const Exact frame(vector.frame);
+    std::vector<StreamItem> items;
+    const auto check = [&](std::string_view bytes) {
+      REQUIRE(decode_items(bytes, vector.attachments, items) == nullptr);
+      CHECK(epoch_of(bytes) == vector.decoded.at("epoch"));
+      json seen = json::array();
+      for (const auto& item : items) {
+        seen.push_back({{"id", item.id},
+                        {"attempt", item.attempt},
+                        {"seq", item.seq},
+                        {"value", to_json(item.value)},
+                        {"ext", to_json(item.ext)}});
+      }
+      CHECK_SAME(seen, vector.decoded.at("items"));
+    };
+    check(frame.view());
+    BundleWriter writer(Kind::items, epoch_of(frame.view()));
+    for (const auto& item : items) writer.add_item(item.id, item.attempt, item.seq, item.tail());
+    const Exact written(std::move(writer).finish());
+    check(written.view());
+  }
+}
+
+TEST_CASE("Every valid WINDOW is read and written as its vector states") {
+  for (const auto& vector : valid_vectors("window")) {
+    INFO(vector.name);
+    const Exact frame(vector.frame);
+    std::vector<Window> windows;
+    const auto check = [&](std::string_view bytes) {
+      REQUIRE(decode_windows(bytes, windows) == nullptr);
+      CHECK(epoch_of(bytes) == vector.decoded.at("epoch"));
+      json seen = json::array();
+      for (const auto& [id, window] : windows) seen.push_back(json::array({id, window}));
+      CHECK_SAME(seen, vector.decoded.at("windows"));
+    };
+    check(frame.view());
+    const Exact written(encode_windows(epoch_of(frame.view()), windows));
+    check(written.view());
+  }
+}
+
 TEST_CASE("Every valid CANCEL is read and written as its vector states") {
   for (const auto& vector : valid_vectors("cancel")) {
     INFO(vector.name);
@@ -329,8 +377,9 @@ TEST_CASE("A message that is cut off at any byte is refused") {
 
 TEST_CASE("A message of one kind is never taken for one of another by what follows its head") {
   for (const auto& vector : vectors()) {
-    for (const char* kind : {"hello", "broker_hello", "request", "reply", "cancel", "ready", "drain", "pool",
-                             "obituary", "command", "command_done", "probe", "protocol_error"}) {
+    for (const char* kind :
+         {"hello", "broker_hello", "request", "reply", "cancel", "ready", "drain", "pool", "items", "window",
+          "obituary", "command", "command_done", "probe", "protocol_error"}) {
       if (!vector.valid || vector.kind == kind) continue;
       const bool both_hello = vector.kind.ends_with("hello") && std::string_view{kind}.ends_with("hello");
       INFO(vector.name << " as " << kind);

@@ -4,6 +4,7 @@
 //   auto country = client.call<std::string>("ipgeo.country", "1.0.1.0");            // throws samovar::Error
 //   auto future  = client.async_call<Words>("segment.cut", text, samovar::timeout(50ms));
 //   client.async_call("ipgeo.country", ip, [](samovar::Result<std::string> r) { ... });
+//   for (const auto& hit : client.stream<Hit>("search.scan", text)) { ... }          // stream.hpp
 //
 // Arguments: numbers, bool, text, bytes (options.hpp), std::optional, nullptr, containers of these, points in time of
 // std::chrono::system_clock, structs with MSGPACK_DEFINE_MAP, samovar::Value. Results: the same types, owning; void
@@ -25,6 +26,7 @@
 #include <samovar/future.hpp>
 #include <samovar/options.hpp>
 #include <samovar/result.hpp>
+#include <samovar/stream.hpp>
 #include <samovar/value.hpp>
 
 namespace samovar {
@@ -90,6 +92,23 @@ class Client {
     }
   }
 
+  // A stream, read by whoever asks for its next item: as a range, or with Stream::next(). Does not wait.
+  template <typename T = Value, typename... Args>
+  Stream<T> stream(std::string_view method, const Args&... args) {
+    return Stream<T>(begin_stream(method, detail::pack_request(args...), nullptr));
+  }
+
+  // A stream, read by callbacks: the last two arguments. on_item takes a T, or a T and a std::vector<Buffer>, the
+  // item's attachments; on_end takes a Result<void>, and is called once, behind the last item. Both run on the client's
+  // own thread, as all callbacks do: the stream sends no more while its window of items waits for them. An item that
+  // does not fit T ends the stream as bad_request.
+  template <typename T = Value, typename... Args>
+  StreamHandle async_stream(std::string_view method, Args&&... args) {
+    static_assert(sizeof...(Args) >= 2, "async_stream takes on_item and on_end as its last two arguments");
+    return stream_back<T>(method, std::forward_as_tuple(std::forward<Args>(args)...),
+                          std::make_index_sequence<sizeof...(Args) - 2>());
+  }
+
   const std::string& endpoint() const;
 
  private:
@@ -100,6 +119,19 @@ class Client {
           detail::make_callback<T>(std::forward<Last>(std::get<sizeof...(I)>(args))));
   }
 
+  template <typename T, typename Tuple, std::size_t... I>
+  StreamHandle stream_back(std::string_view method, Tuple args, std::index_sequence<I...>) {
+    constexpr std::size_t kItem = sizeof...(I);
+    auto callbacks = detail::make_stream_callbacks<T>(
+        std::forward<std::tuple_element_t<kItem, Tuple>>(std::get<kItem>(args)),
+        std::forward<std::tuple_element_t<kItem + 1, Tuple>>(std::get<kItem + 1>(args)));
+    return StreamHandle(
+        begin_stream(method, detail::pack_request(std::get<I>(args)...), std::move(callbacks)));
+  }
+
+  // Without callbacks: for a reader.
+  std::shared_ptr<detail::PendingCall> begin_stream(std::string_view method, detail::Request&& request,
+                                                    std::unique_ptr<detail::StreamCallbacks> callbacks);
   detail::Reply perform(std::string_view method, detail::Request&& request);
   std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
   void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);

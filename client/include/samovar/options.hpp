@@ -51,6 +51,15 @@ struct Replay {
   bool on = true;
 };
 
+// How many items of a stream may be under way to a reader that has not taken them yet: 1 to 1,024. A stream without it
+// has 16. For streams only.
+struct Window {
+  std::uint32_t items;
+};
+constexpr Window window(std::uint32_t items) {
+  return {items < 1 ? 1 : items > 1024 ? 1024 : items};
+}
+
 // Which queued calls of a service go first.
 enum class Priority : std::uint8_t { urgent = 0, normal = 1, bulk = 2 };
 namespace priority {

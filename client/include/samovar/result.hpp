@@ -44,6 +44,7 @@ class ResultBase {
   const std::vector<Buffer>& attachments() const { return outcome_.attachments; }
 
  protected:
+  explicit ResultBase(Error error) : error_(std::move(error)) {}
   // Leaves `reply` usable for decoding.
   explicit ResultBase(detail::Reply& reply) {
     if (reply.outcome.status != Status::ok) error_.emplace(detail::make_error(reply));
@@ -102,6 +103,7 @@ template <>
 class Result<void> : public ResultBase {
  public:
   explicit Result(detail::Reply&& reply) : ResultBase(reply) { keep(reply); }
+  explicit Result(Error error) : ResultBase(std::move(error)) {}
   void value() const { throw_if_failed(); }
 };
 

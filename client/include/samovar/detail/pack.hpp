@@ -30,6 +30,8 @@ struct Request {
   bool idempotent = false;
   bool metadata = false;
   bool replay = false;
+  bool stream = false;
+  std::uint32_t window = 16;  // of a stream
 };
 
 // The stream that msgpack::packer writes to.
@@ -73,8 +75,8 @@ inline constexpr bool is_keyword<Keyword<T>> = true;
 template <typename T>
 inline constexpr bool is_setting =
     std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
-    std::same_as<T, Replay> || std::same_as<T, Priority> || std::same_as<T, Attachment> ||
-    std::same_as<T, std::vector<Attachment>>;
+    std::same_as<T, Replay> || std::same_as<T, Window> || std::same_as<T, Priority> ||
+    std::same_as<T, Attachment> || std::same_as<T, std::vector<Attachment>>;
 
 template <typename T>
 inline constexpr bool is_positional = !is_keyword<T> && !is_setting<T> && !std::same_as<T, Packed>;
@@ -120,6 +122,9 @@ inline void apply(Request& request, WantMetadata option) {
 }
 inline void apply(Request& request, Replay option) {
   request.replay = option.on;
+}
+inline void apply(Request& request, Window option) {
+  request.window = option.items;
 }
 inline void apply(Request& request, Priority option) {
   request.priority = option;
