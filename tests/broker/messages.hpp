@@ -111,6 +111,19 @@ inline std::string encode_requests(std::uint64_t epoch, std::uint64_t sent_us,
   return std::move(writer).finish();
 }
 
+struct ItemSpec {
+  std::uint64_t id = 0;
+  std::uint8_t attempt = 1;
+  std::uint64_t seq = 0;
+  std::string tail;  // value and ext
+};
+
+inline std::string encode_items(std::uint64_t epoch, const std::vector<ItemSpec>& items) {
+  proto::BundleWriter writer(proto::Kind::items, epoch);
+  for (const auto& item : items) writer.add_item(item.id, item.attempt, item.seq, item.tail);
+  return std::move(writer).finish();
+}
+
 struct ReplySpec {
   std::uint64_t id = 0;
   std::uint8_t attempt = 1;
@@ -132,6 +145,9 @@ struct Heard {
   std::uint64_t sent_us = 0;
   std::vector<proto::RequestItem> requests;
   std::vector<proto::ReplyItem> replies;
+  std::vector<proto::StreamItem> items;
+  std::vector<proto::Window> windows;
+  std::vector<std::uint64_t> cancelled;
   proto::BrokerHello hello;
   proto::ProtocolError error;
   proto::Notice notice;
@@ -154,6 +170,11 @@ inline Heard hear(const broker::Message& message) {
     case proto::Kind::reply:
       heard.malformed = proto::decode_replies(message.frame, message.attachments.size(), heard.replies);
       break;
+    case proto::Kind::items:
+      heard.malformed = proto::decode_items(message.frame, message.attachments.size(), heard.items);
+      break;
+    case proto::Kind::window: heard.malformed = proto::decode_windows(message.frame, heard.windows); break;
+    case proto::Kind::cancel: heard.malformed = proto::decode_ids(message.frame, heard.cancelled); break;
     case proto::Kind::hello: heard.malformed = proto::decode(message.frame, heard.hello); break;
     case proto::Kind::protocol_error: heard.malformed = proto::decode(message.frame, heard.error); break;
     case proto::Kind::command: heard.malformed = proto::decode(message.frame, heard.command); break;

@@ -115,6 +115,19 @@ void FakeBroker::on_message(std::vector<zmq::message_t>& parts) {
     changed_.notify_all();
     return;
   }
+  if (head.kind == static_cast<std::uint64_t>(proto::Kind::window)) {
+    std::vector<proto::Window> windows;
+    if (proto::decode_windows(frame, windows) != nullptr) return;
+    for (const auto& [id, count] : windows) {
+      {
+        const std::lock_guard lock(mutex_);
+        windows_.push_back(count);
+        changed_.notify_all();
+      }
+      if (on_window) on_window(*this, id, count);
+    }
+    return;
+  }
   std::vector<proto::RequestItem> items;
   std::uint64_t sent_us = 0;
   if (proto::decode_requests(frame, parts.size() - 2, sent_us, items) != nullptr) return;
@@ -163,6 +176,22 @@ void FakeBroker::reply(const FakeRequest& request, std::string_view value, Statu
   send(request.peer, std::move(writer).finish(), attachments);
 }
 
+void FakeBroker::items(const FakeRequest& request, std::uint64_t seq, const std::vector<std::string>& values,
+                       const std::vector<std::string>& attachments) {
+  proto::BundleWriter writer(proto::Kind::items, request.epoch);
+  std::string ext(proto::kNil);
+  if (!attachments.empty()) {
+    ext.clear();
+    proto::append_map(ext, 1);
+    proto::append_str(ext, "attachments");
+    proto::append_uint(ext, attachments.size());
+  }
+  for (const auto& value : values) {
+    writer.add_item(request.id, request.attempt, seq++, value + std::exchange(ext, std::string(proto::kNil)));
+  }
+  send(request.peer, std::move(writer).finish(), attachments);
+}
+
 void FakeBroker::fail(const FakeRequest& request, Status status, const proto::ErrorValue& error) {
   reply(request, proto::encode_error(error), status);
 }
@@ -192,6 +221,15 @@ bool FakeBroker::wait_for_requests(std::size_t count) {
 
 bool FakeBroker::wait_for_cancels(std::size_t count) {
   return wait_for([&] { return cancels_ >= count; });
+}
+
+bool FakeBroker::wait_for_window(std::uint64_t items) {
+  return wait_for([&] { return !windows_.empty() && windows_.back() >= items; });
+}
+
+std::vector<std::uint64_t> FakeBroker::windows() {
+  const std::lock_guard lock(mutex_);
+  return windows_;
 }
 
 std::vector<FakeRequest> FakeBroker::requests() {

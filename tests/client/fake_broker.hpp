@@ -44,6 +44,8 @@ class FakeBroker {
  public:
   // Runs on the broker's thread, for each request.
   using Handler = std::function<void(FakeBroker&, const FakeRequest&)>;
+  // The same, for each WINDOW: the request's id, and how many items its reader takes in all.
+  std::function<void(FakeBroker&, std::uint64_t id, std::uint64_t items)> on_window;  // set in run()
 
   // An endpoint of "tcp://127.0.0.1:*" gets a free port.
   explicit FakeBroker(Handler handler, const std::string& endpoint = "tcp://127.0.0.1:*");
@@ -58,6 +60,10 @@ class FakeBroker {
   void reply(const FakeRequest& request, std::string_view value, Status status = Status::ok,
              std::string_view ext = proto::kNil, const std::vector<std::string>& attachments = {},
              std::uint64_t run_us = 0);
+  // Items of a stream in one message, numbered from `seq` on; the attachments are the first one's.
+  void items(const FakeRequest& request, std::uint64_t seq, const std::vector<std::string>& values,
+             const std::vector<std::string>& attachments = {});
+  void end(const FakeRequest& request) { reply(request, proto::kNil); }
   void fail(const FakeRequest& request, Status status, const proto::ErrorValue& error);
   void send(const std::string& peer, std::string frame, const std::vector<std::string>& attachments = {});
 
@@ -67,7 +73,10 @@ class FakeBroker {
   // Wait, for 20 s at most. False when it did not come.
   bool wait_for_requests(std::size_t count);
   bool wait_for_cancels(std::size_t count);
+  // The last window that was said for any stream is this, or more.
+  bool wait_for_window(std::uint64_t items);
   std::vector<FakeRequest> requests();
+  std::vector<std::uint64_t> windows();
   std::size_t hellos() const { return hellos_; }
   std::string last_peer();
 
@@ -91,6 +100,7 @@ class FakeBroker {
   std::vector<std::function<void(FakeBroker&)>> tasks_;
   std::vector<FakeRequest> requests_;
   std::size_t cancels_ = 0;
+  std::vector<std::uint64_t> windows_;
   std::string last_peer_;
   std::atomic<std::size_t> hellos_{0};
   std::atomic<bool> stop_{false};

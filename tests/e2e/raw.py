@@ -19,14 +19,14 @@ CAP_S = 30.0  # how long a condition may take that should hold at once
 
 HELLO, REQUEST, REPLY, CANCEL, READY, REGISTER_AGAIN = 1, 2, 3, 4, 5, 6
 DRAIN, DRAINED, POOL, OBITUARY, PROBE, PROTOCOL_ERROR = 7, 8, 9, 10, 11, 12
-COMMAND, COMMAND_DONE = 15, 16
+ITEMS, WINDOW, COMMAND, COMMAND_DONE = 13, 14, 15, 16
 
 WORDS = (
     "ok app_error bad_request no_service unavailable overloaded deadline_exceeded worker_lost cancelled"
     " too_large unauthorized protocol_error broker_lost internal"
 ).split()
 
-IDEMPOTENT, METADATA, REPLAY = 1, 2, 8
+IDEMPOTENT, METADATA, STREAM, REPLAY = 1, 2, 4, 8
 
 
 def pack(message: Any) -> bytes:
@@ -175,6 +175,8 @@ class Client(Peer):
         self._ids = itertools.count(1)
         self.outstanding: set[int] = set()
         self.outcomes: dict[int, Outcome] = {}
+        self.items: dict[int, list[Any]] = {}  # of streams, by the call's id
+        self.item_attachments: dict[int, list[bytes]] = {}
         self.breaks = 0
         super().__init__(*args, **options)
 
@@ -241,6 +243,9 @@ class Client(Peer):
             self.hello()
 
     def _handle(self, message: Message) -> None:
+        if message.kind == ITEMS:
+            self._handle_items(message)
+            return
         if message.kind != REPLY:
             self.others.append(message)
             return
@@ -255,6 +260,35 @@ class Client(Peer):
             taken, buffers = buffers[:count], buffers[count:]
             self.outcomes[id_] = Outcome(WORDS[status], value, attempt, run_us, ext, taken)
         assert not buffers, "attachments that no item claims"
+
+    def _handle_items(self, message: Message) -> None:
+        assert message.epoch == self.epoch, "items under another epoch"
+        assert message.rest and len(message.rest) % 5 == 0, "ITEMS of parts of items"
+        buffers = list(message.attachments)
+        for start in range(0, len(message.rest), 5):
+            id_, _, seq, value, ext = message.rest[start : start + 5]
+            assert id_ in self.outstanding, f"an item for {id_}, which is not outstanding"
+            items = self.items.setdefault(id_, [])
+            assert seq == len(items), f"item {seq} of {id_}, where {len(items)} was due"
+            items.append(value)
+            count = (ext or {}).get("attachments", 0)
+            taken, buffers = buffers[:count], buffers[count:]
+            self.item_attachments.setdefault(id_, []).extend(taken)
+        assert not buffers, "attachments that no item claims"
+
+    def widen(self, id_: int, window: int) -> None:
+        """Takes so many items of a stream, counted from its start."""
+        self.send(WINDOW, id_, window)
+
+    def take_items(self, id_: int, count: int, cap: float = CAP_S) -> list[Any]:
+        """Waits until so many items of a stream have come; all that have."""
+        end = time.monotonic() + cap
+        while len(self.items.get(id_, [])) < count:
+            assert id_ in self.outstanding, f"the stream has ended: {self.outcomes[id_]}"
+            left = end - time.monotonic()
+            assert left > 0, f"{count} items did not come within {cap} s"
+            self.pump(left)
+        return self.items.get(id_, [])
 
     def finish(self, id_: int, cap: float = CAP_S) -> Outcome:
         """Waits for this call's outcome."""
@@ -309,6 +343,16 @@ class Worker(Peer):
         """The items of the next REQUEST."""
         rest = self.expect(REQUEST, cap).rest[1:]
         return [Item(*rest[start : start + 8]) for start in range(0, len(rest), 8)]
+
+    def item(
+        self, item: Item, seq: int, value: Any, *more: Any, attachments: Sequence[bytes] = ()
+    ) -> None:
+        """Sends items of a stream in one message, from `seq` on; the attachments are the first one's."""
+        ext = {"attachments": len(attachments)} if attachments else None
+        parts: list[Any] = [item.id, item.attempt, seq, value, ext]
+        for offset, another in enumerate(more, 1):
+            parts += (item.id, item.attempt, seq + offset, another, None)
+        self.send(ITEMS, *parts, attachments=attachments)
 
     def reply(self, item: Item, value: Any, status: int = 0, epoch: int | None = None) -> None:
         self.send(REPLY, item.id, item.attempt, status, 1, value, None, epoch=epoch)

@@ -34,6 +34,7 @@ int call(const Common& common, const CallOptions& options) {
   const std::string kwargs = keywords.empty() ? std::string() : to_msgpack(keywords);
 
   Client client{common.endpoint};
+  if (options.stream) return print_stream(client, options, common, packed(args, kwargs));
   const auto result =
       client.try_call<Value>(options.method, packed(args, kwargs), samovar::timeout(common.timeout),
                              Idempotent{options.may_run_twice}, WantMetadata{options.show_metadata});

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <samovar/client.hpp>
+
 namespace samovar::cli {
 
 struct Common {
@@ -20,9 +22,12 @@ struct CallOptions {
   std::vector<std::string> keywords;  // NAME=VALUE
   bool may_run_twice = false;
   bool show_metadata = false;
+  bool stream = false;
 };
 
 int call(const Common& common, const CallOptions& options);
+// Prints each item as it comes; SIGINT and SIGTERM cancel.
+int print_stream(Client& client, const CallOptions& options, const Common& common, Packed arguments);
 int services(const Common& common);
 int status(const Common& common);
 int ping(const Common& common, int count);

@@ -46,6 +46,8 @@ int run(int argc, char** argv) {
                          "It may run twice: send it again after a loss");
   call_command->add_flag("--metadata", options.show_metadata,
                          "Tell on stderr how long it was queued and ran, and where");
+  call_command->add_flag("--stream", options.stream,
+                         "The method streams its result: print each item as a line of JSON; Ctrl-C cancels");
   auto* services_command = app.add_subcommand("services", "List the services that there are");
   auto* status_command =
       app.add_subcommand("status", "Show queues, workers, requests in flight and counters");
