@@ -2,24 +2,26 @@
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
 from e2e.processes import Broker, Scene, wait_until
 from e2e.raw import CANCEL, IDEMPOTENT, PROTOCOL_ERROR, STREAM, WINDOW, Client, Item, Worker
 
-STREAMS = {"scan": {"stream": True}, "sum": {}, "slow": {"cancel": True}}
+METHODS = {"scan": {"stream": True}, "sum": {}, "slow": {"cancel": True}}
+STREAMS: dict[str, Any] = {"methods": METHODS}
 
 
 @pytest.fixture
 def worker(broker: Broker) -> Worker:
     worker = broker.worker()
-    worker.ready("tea", credit=8, methods=STREAMS, concurrency=8)
+    worker.ready("tea", credit=8, concurrency=8, **STREAMS)
     return worker
 
 
 def begin(
-    client: Client, worker: Worker, *, window: int | None = None, **options: float
+    client: Client, worker: Worker, *, window: int | None = None, **options: Any
 ) -> tuple[int, Item]:
     """A stream that its worker has."""
     ext = {"window": window} if window is not None else None
@@ -76,7 +78,7 @@ def test_those_who_wait_for_the_first_worker_learn_that_the_flag_does_not_fit(
 ) -> None:
     calls = [client.begin("tea.scan"), client.begin("tea.sum", flags=STREAM)]
     worker = broker.worker()
-    worker.ready("tea", methods=STREAMS)
+    worker.ready("tea", **STREAMS)
     assert [each.word for each in client.finish_all(calls)] == ["bad_request"] * 2
 
 
@@ -100,7 +102,7 @@ def test_a_window_that_was_said_while_the_request_was_queued_reaches_the_worker(
     broker: Broker, client: Client
 ) -> None:
     worker = broker.worker()
-    worker.ready("tea", methods=STREAMS)
+    worker.ready("tea", **STREAMS)
     _, blocker = begin(client, worker)
     call = client.begin("tea.scan", flags=STREAM)
     client.widen(call, 99)
@@ -129,7 +131,7 @@ def test_items_beyond_the_window_end_the_stream_as_internal(client: Client, work
 def test_a_reader_that_takes_nothing_loses_its_stream(scene: Scene) -> None:
     broker = scene.broker(config="[deadlines]\nstream_idle_ms = 100\n")
     client, worker = broker.client(), broker.worker()
-    worker.ready("tea", methods=STREAMS)
+    worker.ready("tea", **STREAMS)
     call, item = begin(client, worker, window=1)
     worker.item(item, 0, "only")
     outcome = client.finish(call)
@@ -190,7 +192,7 @@ def test_a_stream_is_not_retried_once_an_item_has_come(
     worker.item(item, 0, 0)
     client.take_items(call, 1)
     other = broker.worker()
-    other.ready("tea", methods=STREAMS)
+    other.ready("tea", **STREAMS)
     worker.close()
     assert client.finish(call).word == "worker_lost"
     assert other.receive(0) is None
@@ -207,7 +209,7 @@ def test_a_stream_without_an_item_is_retried_where_it_is_idempotent(
     call, _ = begin(client, worker, flags=IDEMPOTENT)
     worker.close()
     other = broker.worker()
-    other.ready("tea", methods=STREAMS)
+    other.ready("tea", **STREAMS)
     (item,) = other.take()
     other.item(item, 0, "again")
     other.reply(item, None)
@@ -235,7 +237,7 @@ def test_streams_under_way_may_finish_while_the_broker_drains(
 def test_a_stream_counts_as_outstanding_until_its_end(scene: Scene) -> None:
     broker = scene.broker(config="[limits]\nmax_outstanding_per_client = 1\n")
     client, worker = broker.client(), broker.worker()
-    worker.ready("tea", methods=STREAMS, credit=8, concurrency=8)
+    worker.ready("tea", credit=8, concurrency=8, **STREAMS)
     call, item = begin(client, worker)
     worker.item(item, 0, 0)
     client.take_items(call, 1)
