@@ -85,6 +85,8 @@ bool Driver::turn() noexcept {
   session_.tick(now);
   send(now);
   const bool received = receive();
+  // Nobody may lead after this: what ended a stream here has its worker to tell.
+  if (received && session_.outstanding() == 0) send(now);
   deliver();
   if (received || !blocked_) return received;
   const auto ready = transport_->readiness();
@@ -97,8 +99,8 @@ void Driver::obey(std::vector<Command>& commands, TimePoint now) {
       session_.submit(std::move(call), now);
     } else if (what == Command::What::cancel) {
       session_.cancel(call->id);
-    } else {
-      session_.widen(call->id, call->window.load(std::memory_order_relaxed));
+    } else if (const auto window = call->window.exchange(0, std::memory_order_relaxed)) {  // 0: has been told
+      session_.widen(call->id, window);
     }
   }
   commands.clear();

@@ -279,7 +279,7 @@ TEST_CASE("cancel_all ends everything once") {
   h.session.cancel_all();
   const auto all = h.session.take_completions();
   REQUIRE(all.size() == 2);
-  for (const auto& [call, outcome] : all) CHECK(outcome.status == Status::cancelled);
+  for (const auto& [call, outcome, is_item] : all) CHECK(outcome.status == Status::cancelled);
   CHECK(h.session.outstanding() == 0);
 }
 
