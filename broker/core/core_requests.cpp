@@ -80,7 +80,8 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
   if (method && method->suspects > 0 && refuse_quarantined(client, item, *method, attachments, now)) return;
-  const bool may_share = method && method->pure && attachments.empty() && !(item.flags & proto::kReplay);
+  const bool may_share =
+      method && method->pure && attachments.empty() && !(item.flags & (proto::kReplay | proto::kStream));
   if (may_share && join(client, item, *method, sent, now)) return;
 
   Request& request = take_request(client, item, *service, method, sent, now);

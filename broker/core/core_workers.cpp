@@ -37,7 +37,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
       methods_.emplace(method.full_name, &method);
     }
     method.idempotent = info.idempotent || info.pure;
-    method.pure = info.pure;
+    method.pure = info.pure && !info.stream;
     method.stream = info.stream;
     method.cancel = info.cancel || info.stream;
     method.priority = info.priority;

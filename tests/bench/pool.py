@@ -55,7 +55,9 @@ class Pool:
         while not condition():
             if time.monotonic() > end:
                 raise Failed(f"waited {CAP_S:g} s in vain for {what}")
-            time.sleep(0.001)  # who asks without a break takes a core from those that are waited for
+            time.sleep(
+                0.001
+            )  # who asks without a break takes a core from those that are waited for
 
     def on_each_worker(self, method: str, *args: Any) -> None:
         """Calls it once in every worker, at the same time."""

@@ -13,7 +13,7 @@ struct Method {
   std::string name;  // SERVICE.METHOD
   double weight = 1;
   std::vector<std::string> bodies;  // arguments in msgpack; taken in turns, never empty
-  std::string keywords;             // in msgpack, the same for each call; empty: none
+  std::string keywords{};           // in msgpack, the same for each call; empty: none
 };
 
 struct Card {
