@@ -4,8 +4,6 @@ import os
 import signal
 from collections.abc import Collection
 
-from samovar import host
-
 
 class Reaper:
     """Gives each child's wait status once. What the workers leave behind is ended, for it is ours then."""
@@ -13,7 +11,7 @@ class Reaper:
     def __init__(self) -> None:
         # Of processes that nobody knew yet: the zygote had not said which worker it had forked.
         self._early: dict[int, int] = {}
-        self._sweep = False  # somebody has died who may have left processes behind
+        self.sweep = False  # somebody has died who may have left processes behind
 
     def reap(self, known: Collection[int], forking: bool) -> list[tuple[int, int]]:
         """(pid, wait status) of those of `known` that have ended, with their process groups.
@@ -33,7 +31,7 @@ class Reaper:
                 break
             if ended is None:
                 break
-            self._sweep = True
+            self.sweep = True
             pid = ended.si_pid
             if pid in known:
                 kill_group(pid)
@@ -44,14 +42,12 @@ class Reaper:
                 self._early[pid] = status
         return found
 
-    def end_strays(self, known: Collection[int], forking: bool) -> bool:
-        """Kills children that are not known. True when none can be left."""
-        if self._sweep and not forking:
-            strays = host.children() - set(known)
-            for pid in strays:
-                os.kill(pid, signal.SIGKILL)
-            self._sweep = bool(strays)  # as these die, more may become ours
-        return not self._sweep
+    def end_strays(self, children: Collection[int], known: Collection[int]) -> None:
+        """Kills those of `children` that are not known."""
+        strays = set(children) - set(known)
+        for pid in strays:
+            os.kill(pid, signal.SIGKILL)
+        self.sweep = bool(strays)  # as these die, more may become ours
 
 
 def kill_group(pid: int) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from samovar import host
 from samovar.board import LAST_STARTED, STARTED_NS, Board
 from samovar.generations import Generation, Generations, Phase
 from samovar.host import out_of_memory_kills
@@ -85,7 +86,6 @@ class Staff:
         self._announced = False
         self._oom_kills = out_of_memory_kills()
         self._reaper = Reaper()
-        self._clean = True  # no process is left of dead workers
 
     def _worker_config(self, token: str) -> WorkerConfig:
         options = self._options
@@ -331,7 +331,19 @@ class Staff:
             for generation, zygote in self._generations.zygotes():
                 if zygote.pid == pid:
                     self._zygote_died(generation, Death.from_wait_status(pid, status))
-        self._clean = self._reaper.end_strays(self._known(), self._is_forking())
+        if self._reaper.sweep:
+            self._end_strays()
+
+    def _end_strays(self) -> None:
+        children = host.children()  # before what zygotes have said of them is read
+        zygotes = self._generations.zygotes()
+        for generation, zygote in zygotes:
+            if zygote.socket.fileno() >= 0:
+                self._read_zygote(generation)
+        # One that retires ends its heir by itself.
+        if not self._is_forking() and not any(zygote.is_forking for _, zygote in zygotes):
+            heirs = {zygote.heir for _, zygote in zygotes}
+            self._reaper.end_strays(children, self._known() | heirs)
 
     def _known(self) -> set[int]:
         known = {slot.pid for slot in self._alive() if slot.pid}
@@ -410,7 +422,7 @@ class Staff:
             self._generations.retire(generation)
 
     def all_gone(self) -> bool:
-        return not self.pool.slots and not self._generations.zygotes() and self._clean
+        return not self.pool.slots and not self._generations.zygotes() and not self._reaper.sweep
 
     def kill_all(self, because: str) -> None:
         for slot in self._alive():

@@ -18,7 +18,7 @@ _MESSAGE_BYTES = 64 * 1024
 class Zygote:
     """A started zygote: a Launcher once it has said that it is loaded.
 
-    It dies when retire() closes its socket, when the supervisor dies, or as anything dies; the supervisor
+    It dies, and its heir with it, when retire() closes its socket, when the supervisor dies, or as anything dies; the supervisor
     reaps it.
     """
 
@@ -50,6 +50,8 @@ class Zygote:
         self.stderr = LineReader(pipes.ours["stderr"], keep=40)
         self._config = config
         self._forking: dict[int, WorkerHandle] = {}  # by slot
+        self.heir = 0  # the pid of the process that will be the next worker; 0: none yet
+        self.is_forking = False  # a child may be there that is neither a worker nor the heir yet
 
     def start(self, slot: int, parked: bool) -> WorkerHandle:
         pipes = Pipes.open(*WORKER_PIPES)
@@ -80,8 +82,15 @@ class Zygote:
             if not data:
                 return said
             message = json.loads(data)
+            if "forking" in message:
+                self.is_forking = True
+                continue
+            if "heir" in message:
+                self.heir, self.is_forking = message["heir"], False
+                continue
             if "forked" in message:
                 self._forking.pop(message["forked"]).pid = message["pid"]
+                self.heir = 0
             said.append(message)
 
     def retire(self) -> None:

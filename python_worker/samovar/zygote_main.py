@@ -70,10 +70,10 @@ def main() -> int:
     gc.freeze()  # what is loaded is neither looked through again nor, by that, written to
     native = len(os.listdir("/proc/self/task")) - 1
     _say(channel, {"loaded": name, "native_threads": native})
-    order = _fork_on_command(channel)
+    order = _fork_on_command(channel, config.supervisor_pid)
     if order is None:
         return 0
-    return _be_worker(*order, service, name)
+    return _be_worker(order.config, order.fds, service, name)
 
 
 def _python_threads() -> list[str]:
@@ -88,22 +88,61 @@ def _say(channel: socket.socket, message: dict[str, Any]) -> None:
         channel.send(json.dumps(message).encode())
 
 
-def _fork_on_command(channel: socket.socket) -> tuple[WorkerConfig, list[int]] | None:
-    """Returns in each forked worker with what it is to be, and None in the zygote when it is to end."""
+def _fork_on_command(channel: socket.socket, supervisor: int) -> "_Order | None":
+    """Returns in each forked worker with what it is to be; None where this process is to end.
+
+    The next worker is forked ahead, as an heir that waits for its order: forking takes some ms for each 100 MB
+    that are loaded.
+    """
+    order: _Order | None = None
     while True:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _say(channel, {"forking": True})
+        pid = _fork_for(supervisor)
+        if pid is None:
+            channel.close()
+            ours.close()
+            with theirs:
+                return _Order.receive(theirs)
+        theirs.close()
+        _say(channel, {"heir": pid})
+        with ours:
+            order = order or _Order.receive(channel)
+            if order is None:
+                return None
+            if pid == 0 or order.pass_on(ours):
+                _say(channel, {"forked": order.config.slot, "pid": pid})
+                order.close()
+                order = None
+
+
+class _Order:
+    """What a worker is to be, and its pipes."""
+
+    def __init__(self, data: bytes, fds: list[int]) -> None:
+        self.config = WorkerConfig(**json.loads(data))
+        self.fds = fds
+        self._data = data
+
+    @classmethod
+    def receive(cls, channel: socket.socket) -> "_Order | None":
+        """Waits for one; None when the other end is closed."""
         data, fds, _, _ = socket.recv_fds(
             channel, _MESSAGE_BYTES, len(WORKER_PIPES), socket.MSG_CMSG_CLOEXEC
         )
-        if not data:
-            return None
-        order = WorkerConfig(**json.loads(data))
-        pid = _fork_for(order.supervisor_pid)
-        if pid is None:
-            channel.close()
-            return order, fds
-        for fd in fds:
+        return cls(data, fds) if data else None
+
+    def pass_on(self, heir: socket.socket) -> bool:
+        """False when the heir is dead."""
+        try:
+            socket.send_fds(heir, [self._data], self.fds)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        for fd in self.fds:
             os.close(fd)
-        _say(channel, {"forked": order.slot, "pid": pid})
 
 
 def _fork_for(supervisor: int) -> int | None:

@@ -149,7 +149,9 @@ def test_one_command_runs_two_services_and_ctrl_c_stops_it_all(
     assert client.ok("pantry.jars") == 12, "requests wait for a service that is being started"
     assert client.ok("kitchen.add", 1) == 2
     broker.wait_for_workers("kitchen", 2)
-    assert len(scene.processes()) == 1 + 2 + 2 + 3, "samovard, supervisors, zygotes, workers"
+    assert (
+        len(scene.processes()) == 1 + 2 + 2 + 2 + 3
+    ), "samovard, supervisors, zygotes, heirs, workers"
     os.killpg(broker.pid, number)  # as a terminal does
     assert broker.exit_code() == 0
     wait_until(lambda: not scene.processes(), "something was left running", cap=1.0)
