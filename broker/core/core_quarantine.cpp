@@ -36,7 +36,7 @@ proto::ErrorValue Core::quarantine_error(const Quarantine::Entry& entry) const {
   error.where = "queued";
   error.message = "such a request of '" + entry.method->full_name + "' was running at " +
                   times(entry.deaths) + " of workers";
-  if (!entry.death.reason.empty()) error.message += ", at the last it " + entry.death.reason;
+  if (!entry.death.reason.empty()) error.message += " (the last: " + entry.death.reason + ")";
   error.message += "; it is refused until its service is reloaded, or for an hour. ";
   error.message += entry.file.empty() ? "To run it all the same, call it with the flag replay"
                                       : "To run it all the same: samovar replay " + entry.file;

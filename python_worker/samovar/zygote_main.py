@@ -8,6 +8,7 @@ import contextlib
 import faulthandler
 import gc
 import json
+import logging
 import os
 import signal
 import socket
@@ -102,6 +103,7 @@ def _fork_on_command(channel: socket.socket, supervisor: int) -> "_Order | None"
         if pid is None:
             channel.close()
             ours.close()
+            _limber_up()
             with theirs:
                 return _Order.receive(theirs)
         theirs.close()
@@ -114,6 +116,20 @@ def _fork_on_command(channel: socket.socket, supervisor: int) -> "_Order | None"
                 _say(channel, {"forked": order.config.slot, "pid": pid})
                 order.close()
                 order = None
+
+
+def _limber_up() -> None:
+    """Does once what a worker does first: every page that it writes to for the first time has to be copied."""
+    import zmq
+
+    from samovar.connection import Connection
+
+    logging.StreamHandler(sys.stderr).setFormatter(logging.Formatter("%(message)s"))
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+    connection = Connection(context, "inproc://nowhere", {})
+    zmq.zmq_poll([(connection.socket, zmq.POLLIN), (connection.monitor, zmq.POLLIN)], 0)
+    connection.close(linger_ms=0)
+    context.term()
 
 
 class _Order:

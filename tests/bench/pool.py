@@ -69,7 +69,7 @@ class Pool:
                 raise Failed(f"{method}: {outcome.message}")
 
     def pss_kb(self) -> int:
-        """Of all that the supervisor has started: the zygote and the workers."""
+        """Of all that the supervisor has started: the zygote, its heir and the workers."""
         return sum(_smaps(pid, "Pss") for pid in self.process.children())
 
 
@@ -81,7 +81,7 @@ def _smaps(pid: int, key: str) -> int:
 
 
 def memory() -> dict[str, Any]:
-    """Of a zygote and four workers / of the process that has loaded, alone; and how soon a forked worker is ready."""
+    """Of a zygote, its heir and four workers / of the process that has loaded, alone; and how soon a forked worker is ready."""
     with tempfile.TemporaryDirectory(prefix="sb-pool-", dir="/tmp") as directory:
         found = _objects(Path(directory) / "objects")
         return {**found, **_compact(Path(directory) / "compact")}
@@ -118,7 +118,7 @@ def _scale(pool: Pool, workers: int) -> float:
         raise Failed(f"samovar.scale: {outcome.message}")
     pool.wait(lambda: pool.ready() == workers, f"{workers} workers")
     took = (time.perf_counter() - began) * 1000
-    pool.wait(lambda: len(pool.process.children()) == workers + 1, "the others' ends")
+    pool.wait(lambda: len(pool.process.children()) == workers + 2, "the others' ends")
     return took
 
 
@@ -154,7 +154,7 @@ def hang() -> dict[str, Any]:
                 (hanging if with_hangs else calm).extend(_segment(pool, SEGMENT_S, with_hangs))
                 _wait_for_spare(pool)
             p99 = [statistics.quantiles(each, n=100)[98] for each in (calm, hanging)]
-            back = [_capacity_back(pool) for _ in range(5)]
+            back = [_capacity_back(pool, number) for number in range(1, 6)]
             return {
                 "p99_ms": p99[1],
                 "calm_p99_ms": p99[0],
@@ -180,7 +180,7 @@ def _segment(pool: Pool, seconds: float, with_hangs: bool) -> list[float]:
         now = time.perf_counter()
         if number < count and now >= next_at:
             if with_hangs and number % HANGS_EVERY == HANGS_EVERY // 2:
-                hangs.append(client.begin("hanging.hang"))
+                hangs.append(client.begin("hanging.hang", number))
             else:
                 due[client.begin("hanging.work", number)] = next_at
             number += 1
@@ -200,19 +200,19 @@ def _must_be(word: str, outcome: Outcome) -> None:
         raise Failed(f"a call ended as {outcome.word}, not {word}: {outcome.value}")
 
 
-def _capacity_back(pool: Pool) -> float:
+def _capacity_back(pool: Pool, number: int) -> float:
     """ms from when a hanging call ends, since its worker was killed, until four workers are ready."""
     _wait_for_spare(pool)
-    _must_be("worker_lost", pool.client.call("hanging.hang"))
+    _must_be("worker_lost", pool.client.call("hanging.hang", -number))
     began = time.perf_counter()
     pool.wait(lambda: pool.ready() == WORKERS, "the fourth worker")
     return (time.perf_counter() - began) * 1000
 
 
 def _wait_for_spare(pool: Pool) -> None:
-    """All four workers, the spare and the zygote: the supervisor's children, each as far as it gets."""
+    """All four workers, the spare, the zygote and its heir: the supervisor's children, each as far as it gets."""
     pool.wait(
-        lambda: pool.ready() == WORKERS and len(pool.process.children()) == WORKERS + 2, "a spare"
+        lambda: pool.ready() == WORKERS and len(pool.process.children()) == WORKERS + 3, "a spare"
     )
 
 

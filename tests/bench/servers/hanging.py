@@ -13,6 +13,7 @@ def work(number: int) -> int:
 
 
 @service.method
-def hang() -> None:
+def hang(_number: int) -> None:
+    """The number makes each request another one, which is not refused after three deaths."""
     while True:
         time.sleep(3600)
