@@ -68,7 +68,6 @@ class Overdue:
             elif slot.ending.kill_at is None:
                 self._ask(slot, slot.ending, now)
             elif now >= slot.ending.kill_at:
-                slot.stack.last.extend(slot.stack.read())
                 kill.append(slot)
         return kill
 

@@ -359,6 +359,7 @@ class Staff:
         for line in slot.status.finish():
             self._worker_says(slot, line.decode("utf-8", "replace"))
         stderr_lines = slot.stderr.finish()
+        slot.stack.finish()
         oom_kills = out_of_memory_kills() if death.signal == signal.SIGKILL else self._oom_kills
         out_of_memory = oom_kills > self._oom_kills and slot.killed_because is None
         reason = death.sentence(f"worker {self._tag(slot)}", slot.killed_because, out_of_memory)
