@@ -3,6 +3,7 @@
 #include <cassert>
 #include <utility>
 
+#include "broker/core/errors.hpp"
 #include "proto/codec.hpp"
 #include "proto/control.hpp"
 
@@ -310,7 +311,7 @@ void Core::handle(const event::Shutdown&, TimePoint now) {
   timers_.set(drain_timer_, now + config_.drain_grace);
   for (const auto& [peer, client] : clients_) say_drain(client->peer, client->epoch);
   proto::ErrorValue error;
-  error.message = "the broker is going away; nothing ran, try again";
+  error.message = kGoingAway;
   error.where = "queued";
   for (const auto& [name, service] : services_) {
     for (Request* request : service->queue.all()) end_early(*request, Status::unavailable, error, now);

@@ -3,7 +3,8 @@
 // exception; asserts are for the core's own bookkeeping. Not thread-safe.
 //
 //   core.cpp           peers, time, services
-//   core_requests.cpp  a request from acceptance to outcome
+//   core_requests.cpp  a request from acceptance to its worker, and back
+//   core_outcomes.cpp  how requests end
 //   core_streams.cpp   items and windows of streams, and what tells a worker to stop
 //   core_workers.cpp   a worker from READY to its end, and its supervisor
 //   core_pure.cpp      equal calls of pure methods, which are run once

@@ -3,6 +3,7 @@
 
 #include "broker/core/arguments.hpp"
 #include "broker/core/core.hpp"
+#include "broker/core/errors.hpp"
 #include "broker/core/pack.hpp"
 #include "proto/codec.hpp"
 #include "proto/control.hpp"
@@ -11,13 +12,6 @@ namespace samovar::broker {
 namespace {
 
 constexpr std::uint64_t kMostWorkers = 1024;
-
-proto::ErrorValue error_at(const char* where, std::string message) {
-  proto::ErrorValue error;
-  error.where = where;
-  error.message = std::move(message);
-  return error;
-}
 
 }  // namespace
 

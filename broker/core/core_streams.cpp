@@ -1,18 +1,9 @@
 // Items and windows of streams, PROTOCOL.md 4.6, and CANCEL to workers, 4.4. The broker keeps no items.
 #include "broker/core/core.hpp"
+#include "broker/core/errors.hpp"
 #include "proto/codec.hpp"
 
 namespace samovar::broker {
-namespace {
-
-proto::ErrorValue error_at(const char* where, std::string message) {
-  proto::ErrorValue error;
-  error.where = where;
-  error.message = std::move(message);
-  return error;
-}
-
-}  // namespace
 
 void Core::handle(const event::Items& event, TimePoint now) {
   Worker* worker = worker_of(event.peer, event.epoch, now);
