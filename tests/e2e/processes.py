@@ -270,6 +270,18 @@ class Scene:
             pool.wait_for_line(r"^samovar-worker: .* ready ")
         return pool
 
+    def samovar(self, broker: Broker, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        """Runs the command samovar against this broker, to its end."""
+        return subprocess.run(
+            [str(each) for each in (SAMOVAR, "--endpoint", broker.frontend, *arguments)],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=2 * CAP_S,
+            check=False,
+        )
+
     # --- the end ---------------------------------------------------------------------------------------
 
     def processes(self) -> list[int]:

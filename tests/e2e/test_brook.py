@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import subprocess
 
 import pytest
 
-from e2e.processes import SAMOVAR, Broker, Program, Scene, wait_until
+from e2e.processes import Broker, Program, Scene, wait_until
 from e2e.raw import CANCEL, STREAM, Client, Outcome
 
 
@@ -32,13 +31,6 @@ def read_all(client: Client, id_: int) -> tuple[list[object], Outcome]:
     return client.items.get(id_, []), client.outcomes[id_]
 
 
-def cli(scene: Scene, broker: Broker, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [SAMOVAR, "--endpoint", broker.frontend, "call", "--stream", *arguments]
-    return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 @pytest.mark.parametrize("method", ["brook.count", "brook.acount"])
 def test_every_item_comes_once_in_order(brook: Program, client: Client, method: str) -> None:
     items, outcome = read_all(client, stream(client, method, 1000))
@@ -49,10 +41,10 @@ def test_every_item_comes_once_in_order(brook: Program, client: Client, method: 
 def test_the_command_line_prints_items_as_lines(
     scene: Scene, broker: Broker, brook: Program
 ) -> None:
-    ran = cli(scene, broker, "brook.count", 100)
+    ran = scene.samovar(broker, "call", "--stream", "brook.count", 100)
     assert ran.returncode == 0, ran.stderr
     assert [json.loads(line) for line in ran.stdout.splitlines()] == list(range(100))
-    failed = cli(scene, broker, "brook.fall", 3)
+    failed = scene.samovar(broker, "call", "--stream", "brook.fall", 3)
     assert failed.stdout.splitlines() == ["0", "1", "2"]
     assert failed.returncode != 0
     assert "the brook has run dry" in failed.stderr

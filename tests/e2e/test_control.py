@@ -1,28 +1,15 @@
 """What runs pools: reload, scale, crashes, status. Supervisors and workers are the test's own."""
 
 import json
-import subprocess
 import time
 from typing import Any
 
 from e2e.processes import SAMOVAR, Broker, Program, Scene
-from e2e.raw import CAP_S, Supervisor, Worker
+from e2e.raw import Supervisor, Worker
 
 
 def begin(scene: Scene, broker: Broker, *arguments: object) -> Program:
     return scene.run(SAMOVAR, "--endpoint", broker.frontend, *arguments, name="samovar")
-
-
-def run(scene: Scene, broker: Broker, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(each) for each in (SAMOVAR, "--endpoint", broker.frontend, *arguments)],
-        env=scene.env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CAP_S,
-        check=False,
-    )
 
 
 def pool_of(broker: Broker, service: str = "tea", **more: Any) -> Supervisor:
@@ -79,7 +66,7 @@ def test_a_reload_whose_supervisor_dies_is_lost_at_once(scene: Scene, broker: Br
 
 def test_a_reload_has_a_deadline(scene: Scene, broker: Broker) -> None:
     supervisor = pool_of(broker)
-    ran = run(scene, broker, "--timeout", "200ms", "reload", "tea")
+    ran = scene.samovar(broker, "--timeout", "200ms", "reload", "tea")
     assert ran.returncode == 7 and "deadline_exceeded" in ran.stderr
     supervisor.done(supervisor.command())
     assert broker.client().ok("samovar.ping") == "pong"
@@ -105,12 +92,12 @@ def test_commands_that_nobody_can_carry_out_say_what_to_do(scene: Scene) -> None
         ("nobody", "no_service", "samovar services"),
         ("lone", "unavailable", "samovar-worker"),
     ):
-        ran = run(scene, broker, "reload", service)
+        ran = scene.samovar(broker, "reload", service)
         assert ran.returncode != 0 and word in ran.stderr and way_out in ran.stderr, ran
     pools = [pool_of(broker), pool_of(broker)]
-    ran = run(scene, broker, "scale", "tea", 2)
+    ran = scene.samovar(broker, "scale", "tea", 2)
     assert "bad_request" in ran.stderr and "2 pools" in ran.stderr
-    assert run(scene, broker, "scale", "tea", 0).returncode == 2
+    assert scene.samovar(broker, "scale", "tea", 0).returncode == 2
     assert len(pools) == 2
 
 
@@ -126,7 +113,7 @@ def test_two_pools_reload_together(broker: Broker) -> None:
 
 
 def test_crashes_tell_how_workers_died_and_what_ran(scene: Scene, broker: Broker) -> None:
-    assert "no worker has died" in run(scene, broker, "crashes").stdout
+    assert "no worker has died" in scene.samovar(broker, "crashes").stdout
     supervisor = pool_of(broker)
     worker = worker_of(broker, supervisor, generation=3)
     client = broker.client()
@@ -148,15 +135,15 @@ def test_crashes_tell_how_workers_died_and_what_ran(scene: Scene, broker: Broker
     lost = client.finish(call)
     assert lost.word == "worker_lost"
     assert lost.value["stack"] == 'File "tea.py", line 7 in brew'
-    (crash,) = json.loads(run(scene, broker, "--json", "crashes", "tea").stdout)
+    (crash,) = json.loads(scene.samovar(broker, "--json", "crashes", "tea").stdout)
     assert crash["running"] == ["tea.brew"]
     assert (crash["service"], crash["worker"], crash["pid"]) == ("tea", "tea/worker-1", 4711)
     assert (crash["signal"], crash["generation"]) == (9, 3)
     assert before - 1 <= crash["when"] <= time.time() + 1
-    shown = run(scene, broker, "crashes").stdout
+    shown = scene.samovar(broker, "crashes").stdout
     for text in ("hard limit", "    is hot", "line 7 in brew", "it ran: tea.brew", "pid 4711"):
         assert text in shown
-    assert json.loads(run(scene, broker, "--json", "crashes", "coffee").stdout) == []
+    assert json.loads(scene.samovar(broker, "--json", "crashes", "coffee").stdout) == []
 
 
 def test_a_verbose_call_shows_the_stack(scene: Scene, broker: Broker) -> None:
@@ -182,7 +169,7 @@ def test_status_shows_pools_and_their_processes(scene: Scene, broker: Broker) ->
     supervisor = pool_of(broker, wanted=4, alive=2, restarts=3, detail=detail)
     supervisor.send(15 + 1, {"id": 5, "ok": True})  # an answer that nobody waits for
     broken = pool_of(broker, "coffee", state="failed", reason="no beans\n  File coffee.py")
-    shown = run(scene, broker, "status").stdout
+    shown = scene.samovar(broker, "status").stdout
     for text in ("2 of 4", "410", "120", "worker-1", "failed: no leaves", "File coffee.py"):
         assert text in shown, shown
     (pool,) = broker.service("tea")["pools"]

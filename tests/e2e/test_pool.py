@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e.processes import SAMOVAR, Broker, Program, Scene, is_running, wait_until
+from e2e.processes import Broker, Program, Scene, is_running, wait_until
 from e2e.raw import Client, words
 
 
@@ -36,6 +36,9 @@ class Brewery:
 
     def pids(self) -> set[int]:
         return {worker["pid"] for worker in self.broker.ready_workers("brewery")}
+
+    def samovar(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        return self.scene.samovar(self.broker, *arguments)
 
     def count(self, note: str) -> int:
         return self.scene.notes().count(note)
@@ -248,39 +251,33 @@ def test_a_worker_whose_health_check_fails_is_replaced(brewery: Brewery) -> None
 # --- the command line ----------------------------------------------------------------------------------
 
 
-def samovar(brewery: "Brewery", *arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [SAMOVAR, "--endpoint", brewery.broker.frontend, "--timeout", "30s", *arguments]
-    words_ = [str(word) for word in command]
-    return subprocess.run(words_, capture_output=True, text=True, timeout=60, check=False)
-
-
 def test_samovar_reload_waits_until_the_new_generation_serves(brewery: Brewery) -> None:
     brewery.start(2)
     brewery.say(leaves="green")
-    ran = samovar(brewery, "reload", "brewery")
+    ran = brewery.samovar("reload", "brewery")
     assert ran.returncode == 0, ran.stderr
     brewery.wait_for_leaves("green", 2)
     brewery.say(leaves="mouldy")
-    failed = samovar(brewery, "reload", "brewery")
+    failed = brewery.samovar("reload", "brewery")
     assert failed.returncode != 0
     assert "mouldy leaves" in failed.stderr
     assert brewery.client.ok("brewery.leaves") == "green"
-    assert "mouldy leaves" in samovar(brewery, "status").stdout
+    assert "mouldy leaves" in brewery.samovar("status").stdout
 
 
 def test_samovar_scale_changes_the_number_of_workers(brewery: Brewery) -> None:
     brewery.start(1)
-    assert samovar(brewery, "scale", "brewery", 3).returncode == 0
+    assert brewery.samovar("scale", "brewery", 3).returncode == 0
     assert len(brewery.broker.wait_for_workers("brewery", 3)) == 3
     assert brewery.count("load") == 1
-    assert samovar(brewery, "scale", "brewery", 1).returncode == 0
+    assert brewery.samovar("scale", "brewery", 1).returncode == 0
     assert len(brewery.broker.wait_for_workers("brewery", 1)) == 1
 
 
 def test_samovar_crashes_tells_where_a_worker_hung(brewery: Brewery) -> None:
     brewery.start(1, "--hard-timeout", "0.2")
     assert brewery.client.call("brewery.boil").word == "worker_lost"
-    shown = samovar(brewery, "crashes", "brewery").stdout
+    shown = brewery.samovar("crashes", "brewery").stdout
     assert "--hard-timeout" in shown
     assert "in boil" in shown
 

@@ -1,26 +1,13 @@
 """Requests that kill workers are refused, saved and run again; equal calls of a pure method are run once."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 from e2e.processes import SAMOVAR, Broker, Scene
-from e2e.raw import CAP_S, REPLAY, Client, Outcome, Supervisor, Worker
-
-
-def run(scene: Scene, broker: Broker, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(each) for each in (SAMOVAR, "--endpoint", broker.frontend, *arguments)],
-        env=scene.env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CAP_S,
-        check=False,
-    )
+from e2e.raw import REPLAY, Client, Outcome, Supervisor, Worker
 
 
 class Pool:
@@ -69,7 +56,7 @@ def test_a_request_that_kills_three_workers_is_refused_and_saved(
     assert (saved["deaths"], saved["signal"], saved["stderr"]) == (3, 11, "so hot\n")
     (entry,) = client.ok("samovar.quarantine")
     assert (entry["method"], entry["deaths"], entry["file"]) == ("tea.brew", 3, str(path))
-    assert f"samovar replay {path}" in run(scene, broker, "status").stdout
+    assert f"samovar replay {path}" in scene.samovar(broker, "status").stdout
     assert broker.counter("quarantined") == 1
 
     # Others are served; and it can be tried again.
@@ -147,7 +134,7 @@ def test_replay_of_something_else_is_wrong_usage(scene: Scene, broker: Broker) -
     scene.path("notes").write_text("milk, sugar")
     scene.path("map").write_bytes(msgpack.packb({"method": "a.b"}))
     for name in ("notes", "map", "nothing"):
-        ran = run(scene, broker, "replay", scene.path(name))
+        ran = scene.samovar(broker, "replay", scene.path(name))
         assert ran.returncode == 2 and name in ran.stderr, ran
 
 
@@ -168,7 +155,7 @@ def test_equal_calls_of_a_pure_method_are_run_once(scene: Scene, broker: Broker)
     assert outcome.value == {"price": 7} and outcome.ext is not None
     assert outcome.ext["worker"] == "pure"
     assert broker.counter("dispatched") == 1
-    status = json.loads(run(scene, broker, "--json", "status").stdout)
+    status = json.loads(scene.samovar(broker, "--json", "status").stdout)
     assert status["services"][0]["methods"][0]["outcomes"]["ok"] == 12
 
 
