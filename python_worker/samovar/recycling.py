@@ -49,13 +49,14 @@ class Recycling:
                     self._look(slot)
             alive = {slot.pid for slot in slots}
             self._limits = {pid: limit for pid, limit in self._limits.items() if pid in alive}
-        if now >= self._report_at:
+        due = now >= self._report_at
+        if due:
             self._report_at = now + (_REPORT_S if self._report else _STATUS_S)
-            for slot in slots:
-                if slot.pid:
-                    slot.memory = memory.shared_and_private(slot.pid)
-                    slot.memory["requests"] = slot.board.words[REQUESTS]
-                    self._log(slot)
+        for slot in slots:
+            if slot.state in (State.READY, State.PARKED) and (due or not slot.memory):
+                slot.memory = memory.shared_and_private(slot.pid)
+                slot.memory["requests"] = slot.board.words[REQUESTS]
+                self._log(slot)
 
     def _look(self, slot: Slot) -> None:
         before = slot.replace_because
