@@ -28,7 +28,9 @@ struct Call {
   std::string tail;  // msgpack: args, kwargs and ext, as in proto::RequestItem::tail
   std::vector<Buffer> attachments;
   std::uint32_t flags = 0;  // proto::Flags
+  // Where `own_timeout` is false: until when it waits for a broker. Once it is sent, the broker sets the deadline.
   TimePoint deadline{};
+  bool own_timeout = true;
   std::uint64_t items = 0;  // of a stream: how many have come; kept by the session
 
   CallId id{};  // set by the session in submit(); kept afterwards

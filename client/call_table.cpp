@@ -76,6 +76,11 @@ void CallTable::set_due(Slot slot, TimePoint due) {
   schedule(slot);
 }
 
+void CallTable::set_aside(Slot slot) {
+  unschedule(slot);
+  entries_[slot].heap_index = kAside;
+}
+
 void CallTable::schedule(Slot slot) {
   const auto due = entries_[slot].due;
   const auto too_late = [&] { return punctual_.tail != kNone && due < entries_[punctual_.tail].due; };
@@ -93,6 +98,7 @@ void CallTable::schedule(Slot slot) {
 void CallTable::unschedule(Slot slot) {
   const auto index = entries_[slot].heap_index;
   if (index == kPunctual) return unlink(punctual_, slot);
+  if (index == kAside) return;
   const Slot last = heap_.back();
   heap_.pop_back();
   if (last == slot) return;

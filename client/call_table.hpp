@@ -38,7 +38,7 @@ class CallTable {
       Slot next = kNone;
     };
     std::uint32_t generation = 0;
-    std::uint32_t heap_index = 0;  // or kPunctual
+    std::uint32_t heap_index = 0;  // or kPunctual, or kAside
     Links by_state;
     Links by_due;
   };
@@ -66,6 +66,8 @@ class CallTable {
   Slot next(Slot slot) const { return entries_[slot].by_state.next; }
 
   void set_due(Slot slot, TimePoint due);
+  // Takes the call out of the order of what is due, until set_due(); keeps its `due`.
+  void set_aside(Slot slot);
   // The call that is due first, or kNone.
   Slot first_due() const {
     const Slot first = punctual_.head;
@@ -85,6 +87,7 @@ class CallTable {
     std::size_t size = 0;
   };
   static constexpr std::uint32_t kPunctual = 0xffff'ffff;
+  static constexpr std::uint32_t kAside = 0xffff'fffe;
 
   void push_back(List& list, Slot slot);
   void push_front(List& list, Slot slot);

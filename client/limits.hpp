@@ -12,6 +12,9 @@ using namespace std::chrono_literals;
 // itself: the broker is stopped, or its word was lost.
 inline constexpr auto kDeadlineGrace = 100ms;
 
+// How long calls without a timeout of their own wait for a broker, which then sets their deadline.
+inline constexpr auto kBrokerWait = 30s;
+
 // A HELLO that stays unanswered for so long was lost: PROTOCOL.md, section 2.
 inline constexpr auto kHelloAgain = 5s;
 

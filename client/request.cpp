@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "client/limits.hpp"
 #include "proto/codec.hpp"
 #include "proto/cursor.hpp"
 #include "proto/limits.hpp"
@@ -90,13 +91,15 @@ const char* check_body(std::string_view body) {
 }  // namespace
 
 bool prepare(detail::PendingCall& call, std::string_view method, detail::Request&& request,
-             std::chrono::microseconds default_timeout, std::string& why) {
+             std::optional<std::chrono::microseconds> default_timeout, std::string& why) {
   constexpr auto kLongest =
       std::chrono::duration_cast<std::chrono::microseconds>(samovar::limits::kMaxTimeout);
   call.method = method;
   call.flags = (request.idempotent ? proto::kIdempotent : 0u) | (request.metadata ? proto::kMetadata : 0u) |
                (request.replay ? proto::kReplay : 0u) | (request.stream ? proto::kStream : 0u);
-  call.deadline = Clock::now() + std::min(request.timeout.value_or(default_timeout), kLongest);
+  const auto timeout = request.timeout ? request.timeout : default_timeout;
+  call.own_timeout = timeout.has_value();
+  call.deadline = Clock::now() + std::min(timeout.value_or(limits::kBrokerWait), kLongest);
   if (const char* wrong = check_body(request.body)) {
     why = wrong;
     return false;

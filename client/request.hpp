@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include <samovar/detail/pack.hpp>
@@ -14,6 +15,6 @@ namespace samovar::client {
 // Fills `call`. False when the arguments cannot be sent, for the reason in `why`: one bad body would spoil its
 // neighbours in a bundle.
 bool prepare(detail::PendingCall& call, std::string_view method, detail::Request&& request,
-             std::chrono::microseconds default_timeout, std::string& why);
+             std::optional<std::chrono::microseconds> default_timeout, std::string& why);
 
 }  // namespace samovar::client

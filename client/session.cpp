@@ -29,14 +29,14 @@ Session::Session(SessionConfig config)
 // --- the connection ------------------------------------------------------------------------------------
 
 void Session::connected(TimePoint now) {
-  if (state_ == SessionState::ready) lose("its connection was made anew");
+  if (state_ == SessionState::ready) lose("its connection was made anew", now);
   handshake_failed_ = false;
   last_malformed_.clear();
   greet(now);
 }
 
-void Session::disconnected(TimePoint) {
-  if (state_ == SessionState::ready) lose("its connection broke");
+void Session::disconnected(TimePoint now) {
+  if (state_ == SessionState::ready) lose("its connection broke", now);
   state_ = SessionState::disconnected;
   hello_pending_ = false;
 }
@@ -50,7 +50,7 @@ void Session::greet(TimePoint now) {
 }
 
 // The epoch is over: what was sent under it ends, or waits again where its caller allowed that.
-void Session::lose(std::string_view why) {
+void Session::lose(std::string_view why, TimePoint now) {
   cancels_.clear();
   windows_.clear();
   taken_ = Taken::nothing;
@@ -65,7 +65,11 @@ void Session::lose(std::string_view why) {
     slot = next;
   }
   // From the last to the first, so that the oldest is again the first that waits.
-  while (table_.last_sent() != kNone) wait_again(table_.last_sent());
+  while (table_.last_sent() != kNone) {
+    const auto slot = table_.last_sent();
+    const auto& call = *table_[slot].call;
+    wait_again(slot, call.own_timeout ? call.deadline : now + limits::kBrokerWait);
+  }
 }
 
 void Session::refuse(const std::string& why) {
@@ -134,7 +138,7 @@ void Session::on_register_again(TimePoint now) {
     ++counters_.stale_messages;
     return;
   }
-  lose("it does not know this connection any more");
+  lose("it does not know this connection any more", now);
   greet(now);
 }
 
@@ -295,12 +299,24 @@ void Session::tick(TimePoint now) {
       expire(slot);
     }
   }
+  for (auto due = guard(); due && *due <= now; due = guard()) expire(table_.first_sent());
   if (state_ == SessionState::greeting && hello_again_at_ <= now) greet(now);
+}
+
+// When the oldest call is beyond any deadline that the broker may have set, where it set it. Those behind wait for their
+// turn to be the oldest: what has a timeout of its own leaves in time.
+std::optional<TimePoint> Session::guard() const {
+  const auto slot = table_.first_sent();
+  if (slot == kNone || table_[slot].call->own_timeout) return std::nullopt;
+  constexpr std::uint64_t kLongest = std::chrono::microseconds(samovar::limits::kMaxTimeout).count();
+  return table_[slot].due + std::chrono::microseconds(std::min(broker_.max_timeout_us, kLongest)) +
+         limits::kDeadlineGrace;
 }
 
 std::optional<TimePoint> Session::next_deadline() const {
   std::optional<TimePoint> next;
   if (const auto slot = table_.first_due(); slot != kNone) next = table_[slot].due;
+  if (const auto due = guard(); due && (!next || *due < *next)) next = due;
   if (state_ == SessionState::greeting && (!next || hello_again_at_ < *next)) next = hello_again_at_;
   return next;
 }
@@ -351,9 +367,9 @@ void Session::fail(CallTable::Slot slot, Status status, std::string message) {
   complete(slot) = std::move(outcome);
 }
 
-void Session::wait_again(CallTable::Slot slot) {
+void Session::wait_again(CallTable::Slot slot, TimePoint due) {
   table_[slot].overdue = false;
-  table_.set_due(slot, table_[slot].call->deadline);
+  table_.set_due(slot, due);
   table_.mark_waiting(slot);
   waiting_bytes_ += size_of(*table_[slot].call);
 }

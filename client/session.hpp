@@ -114,12 +114,13 @@ class Session {
 
  private:
   void greet(TimePoint now);
-  void lose(std::string_view why);
+  void lose(std::string_view why, TimePoint now);
   void refuse(const std::string& why);
   void malformed(std::string why);
   void end_sent(Status status, const std::string& why);
   void end_waiting(Status status, const std::string& why);
   void expire(CallTable::Slot slot);
+  std::optional<TimePoint> guard() const;
 
   void on_hello(const proto::Head& head, std::string_view frame);
   void on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
@@ -135,7 +136,7 @@ class Session {
 
   Outcome& complete(CallTable::Slot slot);  // to be filled in at once
   void fail(CallTable::Slot slot, Status status, std::string message);
-  void wait_again(CallTable::Slot slot);
+  void wait_again(CallTable::Slot slot, TimePoint due);
   void send_cancel(CallTable::Slot slot);
 
   SessionConfig config_;

@@ -72,7 +72,7 @@ bool Session::next_bundle(TimePoint now, Message& message) {
        slot = table_.first_waiting()) {
     auto& entry = table_[slot];
     const Call& call = *entry.call;
-    if (call.deadline <= now) {
+    if (entry.due <= now) {
       expire(slot);
       continue;
     }
@@ -82,9 +82,9 @@ bool Session::next_bundle(TimePoint now, Message& message) {
 
     bool fits = bytes + size <= broker_.max_body;
     if (fits) {
-      const auto left = duration_cast<microseconds>(call.deadline - now).count();
+      const auto left = std::max<std::int64_t>(duration_cast<microseconds>(entry.due - now).count(), 1);
       writer.add_request(static_cast<std::uint64_t>(call.id), static_cast<std::uint8_t>(entry.attempts + 1),
-                         call.flags, static_cast<std::uint64_t>(std::max<std::int64_t>(left, 1)), call.method,
+                         call.flags, call.own_timeout ? static_cast<std::uint64_t>(left) : 0, call.method,
                          call.tail);
       fits = writer.bytes() + attached + (size - call.tail.size()) <= broker_.max_body;
     }
@@ -100,6 +100,7 @@ bool Session::next_bundle(TimePoint now, Message& message) {
     if (++entry.attempts > 1) ++counters_.calls_sent_again;
     waiting_bytes_ -= size;
     table_.mark_sent(slot);
+    if (!call.own_timeout) table_.set_aside(slot);
   }
   if (writer.items() == 0) return false;
   message.calls = writer.items();
@@ -130,7 +131,7 @@ void Session::not_sent() {
       for (; taken_calls_ > 0; --taken_calls_) {
         const auto slot = table_.last_sent();
         if (table_[slot].attempts-- > 1) --counters_.calls_sent_again;
-        wait_again(slot);
+        wait_again(slot, table_[slot].due);
       }
       break;
   }

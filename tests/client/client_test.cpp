@@ -90,6 +90,17 @@ TEST_CASE("values of every type come back as they were sent") {
   CHECK(client.call<std::string>("a.b", std::string_view(viewed)) == "viewed");
 }
 
+TEST_CASE("a call without a timeout leaves the deadline to the broker") {
+  FakeBroker broker(echo);
+  Client client{broker.endpoint()};
+  client.call<int>("svc.open", 1);
+  client.call<int>("svc.timed", 1, timeout(2s));
+  const auto requests = broker.requests();
+  REQUIRE(requests.size() == 2);
+  CHECK(requests[0].timeout_us == 0);
+  CHECK(requests[1].timeout_us > 0);
+}
+
 TEST_CASE("options and arguments reach the wire") {
   FakeBroker broker(echo);
   Client client{broker.endpoint(), {.timeout = 10s, .max_outstanding = 100, .name = "tester"}};

@@ -57,6 +57,18 @@ struct Harness {
     return call;
   }
 
+  // Without a timeout: the broker sets the deadline.
+  CallPtr submit_open(std::uint32_t flags = 0) {
+    auto call = std::make_shared<Call>();
+    call->method = "echo.say";
+    call->tail = kEmptyTail;
+    call->flags = flags;
+    call->own_timeout = false;
+    call->deadline = now + limits::kBrokerWait;
+    session.submit(call, now);
+    return call;
+  }
+
   std::vector<Message> messages() {
     std::vector<Message> all;
     for (Message message; session.next_message(now, message);) all.push_back(std::move(message));

@@ -122,6 +122,19 @@ def test_an_app_error_shows_its_traceback_when_asked(
     assert "in fail" in verbose.err
 
 
+def test_a_method_s_own_timeout_holds_for_calls_that_give_none(
+    scene: Scene, broker: Broker, pool: Program
+) -> None:
+    ran = call(scene, broker, "kitchen.hold_briefly", "held", scene.path("gate"))
+    scene.wait_for_note("held")
+    check_failed(scene, ran, "deadline_exceeded")
+    scene.path("gate").touch()
+    ran = call(
+        scene, broker, "kitchen.hold_briefly", "again", scene.path("gate"), "--timeout", "20s"
+    )
+    assert ran.json() == "again"
+
+
 def test_a_broker_that_dies_in_mid_call_is_broker_lost(
     scene: Scene, broker: Broker, pool: Program
 ) -> None:

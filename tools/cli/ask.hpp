@@ -21,8 +21,8 @@ struct Answer {
 
 template <typename... Arguments>
 Answer ask(const Common& common, const char* method, const Arguments&... arguments) {
-  Client client{common.endpoint};
-  const auto result = client.try_call<Value>(method, arguments..., samovar::timeout(common.timeout));
+  Client client{common.endpoint, {.timeout = common.timeout}};
+  const auto result = client.try_call<Value>(method, arguments...);
   if (!result.ok()) return {report(result.error(), common.verbose), std::nullopt};
   if (common.json) return std::printf("%s\n", result->to_json().c_str()), Answer{};
   return {0, tools::Json::parse(result->to_json())};

@@ -33,11 +33,11 @@ int call(const Common& common, const CallOptions& options) {
   const std::string args = to_msgpack(arguments);
   const std::string kwargs = keywords.empty() ? std::string() : to_msgpack(keywords);
 
-  Client client{common.endpoint};
+  Client client{common.endpoint, {.timeout = common.timeout}};
   if (options.stream) return print_stream(client, options, common, packed(args, kwargs));
   const auto result =
-      client.try_call<Value>(options.method, packed(args, kwargs), samovar::timeout(common.timeout),
-                             Idempotent{options.may_run_twice}, WantMetadata{options.show_metadata});
+      client.try_call<Value>(options.method, packed(args, kwargs), Idempotent{options.may_run_twice},
+                             WantMetadata{options.show_metadata});
   if (options.show_metadata) print(result.metadata());
   if (!result.ok()) return report(result.error(), common.verbose);
   std::printf("%s\n", result->to_json().c_str());

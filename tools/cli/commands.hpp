@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ struct Common {
   std::string endpoint = "tcp://127.0.0.1:7711";
   bool json = false;
   bool verbose = false;
-  std::chrono::microseconds timeout{};
+  std::optional<std::chrono::microseconds> timeout;  // none: the method's
 };
 
 struct CallOptions {

@@ -31,7 +31,8 @@ int run(int argc, char** argv) {
   app.add_flag("-v,--verbose", common.verbose, "With an error also the traceback or the worker's last lines");
   std::string timeout;
   app.add_option("--timeout", timeout,
-                 "How long to wait at most (call, replay: 30s; reload, scale: 10m; else 5s)")
+                 "How long to wait at most (call, replay: the method's timeout, else the broker's default; "
+                 "reload, scale: 10m; else 5s)")
       ->check(duration());
 
   CallOptions options;
@@ -89,7 +90,11 @@ int run(int argc, char** argv) {
   using namespace std::chrono_literals;
   const bool calls = call_command->parsed() || replay_command->parsed();
   const bool takes_long = reload_command->parsed() || scale_command->parsed();
-  common.timeout = *parse_duration(!timeout.empty() ? timeout : calls ? "30s" : takes_long ? "10m" : "5s");
+  if (!timeout.empty()) {
+    common.timeout = parse_duration(timeout);
+  } else if (!calls) {
+    common.timeout = takes_long ? 10min : 5s;
+  }
   if (call_command->parsed()) return call(common, options);
   if (services_command->parsed()) return services(common);
   if (status_command->parsed()) return status(common);

@@ -16,11 +16,11 @@ using tools::Json;
 
 int ping(const Common& common, int count) {
   using Clock = std::chrono::steady_clock;
-  Client client{common.endpoint};
+  Client client{common.endpoint, {.timeout = common.timeout}};
   std::vector<double> milliseconds;
   for (int i = 0; i < count; ++i) {
     const auto start = Clock::now();
-    const auto result = client.try_call<std::string>("samovar.ping", samovar::timeout(common.timeout));
+    const auto result = client.try_call<std::string>("samovar.ping");
     if (!result.ok()) return report(result.error(), common.verbose);
     milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
     if (common.json) continue;

@@ -70,9 +70,9 @@ Saved read(const std::string& path) {
 
 int replay(const Common& common, const std::string& path) {
   const Saved saved = read(path);
-  Client client{common.endpoint};
-  const auto result = client.try_call<Value>(saved.method, packed(saved.args, saved.kwargs),
-                                             saved.attachments, samovar::timeout(common.timeout), Replay{});
+  Client client{common.endpoint, {.timeout = common.timeout}};
+  const auto result =
+      client.try_call<Value>(saved.method, packed(saved.args, saved.kwargs), saved.attachments, Replay{});
   if (!result.ok()) return report(result.error(), true);
   std::printf("%s\n", result->to_json().c_str());
   return 0;

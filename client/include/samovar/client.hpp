@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -32,12 +33,13 @@
 namespace samovar {
 
 struct ClientOptions {
-  // For calls without samovar::timeout.
-  std::chrono::microseconds timeout = std::chrono::seconds(30);
+  // For calls without samovar::timeout. Without both, the method's own timeout holds, else the broker's default (30 s), from
+  // when the call is sent; it waits up to 30 s for a broker.
+  std::optional<std::chrono::microseconds> timeout{};
   // Calls beyond this many end as `overloaded` at once.
   std::size_t max_outstanding = 1'000'000;
   // Shown to people by the broker. Empty: the program's name.
-  std::string name;
+  std::string name{};
 };
 
 // A connection to one broker. It connects, and connects again, by itself and in the background; calls made
@@ -136,7 +138,7 @@ class Client {
   std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
   void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);
 
-  const std::chrono::microseconds timeout_;
+  const std::optional<std::chrono::microseconds> timeout_;
   std::shared_ptr<detail::Driver> driver_;
 };
 

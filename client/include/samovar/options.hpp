@@ -23,7 +23,7 @@ struct Timeout {
   std::chrono::microseconds value;
 };
 
-// The time from now to the call's end, whatever happens. Without it: ClientOptions::timeout. More than 24 hours
+// The time from now to the call's end, whatever happens. Without it: ClientOptions::timeout, else the method's. More than 24 hours
 // are taken as 24 hours.
 template <typename Rep, typename Period>
 constexpr Timeout timeout(std::chrono::duration<Rep, Period> value) {

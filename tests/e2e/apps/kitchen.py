@@ -74,6 +74,11 @@ def hold(text: str, gate: str) -> str:
     return text
 
 
+@service.method(timeout=0.3)
+def hold_briefly(text: str, gate: str) -> str:
+    return hold(text, gate)
+
+
 @service.method(idempotent=True)
 def hold_idempotent(text: str, gate: str) -> str:
     return hold(text, gate)
