@@ -148,7 +148,8 @@ class Core {
   void take_reply(Worker& worker, const proto::ReplyItem& item, const Frames& attachments, TimePoint now);
   void dispatch(Service& service, TimePoint now);
   void methods_known(Service& service, TimePoint now);
-  void set_defaults(Request& request, TimePoint sent);
+  Duration timeout_of(const Method* method) const;
+  void set_deadline(Request& request, Duration timeout, TimePoint sent) const;
   void hand_over(Request& request, Worker& worker, TimePoint now);
   void queue_again(Request& request, TimePoint now);
   // The caller hears; the request stays where it is.

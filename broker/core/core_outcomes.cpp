@@ -1,5 +1,6 @@
 // How requests end: who hears what, and what is left of a request whose caller has heard.
 #include <cassert>
+#include <cmath>
 
 #include "broker/core/core.hpp"
 #include "broker/core/errors.hpp"
@@ -106,7 +107,7 @@ void Core::client_gone(Client& client) {
 
 void Core::deadline_passed(Request& request, TimePoint now) {
   proto::ErrorValue error;
-  const auto ms = std::to_string(to_us(request.deadline - request.accepted) / 1000);
+  const auto ms = std::to_string(std::lround(request.timeout_us / 1000));
   if (request.state == Request::State::queued) {
     error.where = "queued";
     error.message = "the deadline (" + ms + " ms) passed while the request was queued; nothing ran";

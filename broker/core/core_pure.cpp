@@ -91,7 +91,7 @@ void Core::take_over(Request& leader) {
   leader.client = heir.client;
   leader.id = heir.id;
   leader.flags = heir.flags;
-  leader.accepted = heir.accepted;
+  leader.timeout_us = heir.timeout_us;
   leader.deadline = heir.deadline;
   leader.client->outstanding.erase(heir.id);
   leader.client->outstanding.insert(leader.id, leader);

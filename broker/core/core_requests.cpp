@@ -79,7 +79,6 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   Request& request = take_request(client, item, *service, method, sent, now);
   if (!method) request.name = std::make_unique<std::string>(item.method);
   request.payload.set(item.tail(), frame, attachments);
-  request.bytes = bytes;
   if (may_share) lead(request, item);
   service->retries.earn();
   service->queue.push_back(request);
@@ -102,30 +101,30 @@ Request& Core::take_request(Client& client, const proto::RequestItem& item, Serv
   request.idempotent = (item.flags & proto::kIdempotent) != 0 || (method && method->idempotent);
   request.default_timeout = item.timeout_us == 0;
   request.default_priority = !item.has_priority;
-  request.priority = item.priority;
+  request.priority = item.has_priority || !method ? item.priority : method->priority;
   request.id = item.id;
   request.client = &client;
   request.service = &service;
   request.method = method;
-  request.bytes = 0;
   if (item.flags & proto::kStream) request.stream = std::make_unique<Stream>(&request, item.window);
-  request.accepted = now;
   request.queued_since = now;
-  request.deadline =
-      sent + std::min<Duration>(std::chrono::microseconds(item.timeout_us), config_.max_timeout);
-  if (request.default_timeout || request.default_priority) set_defaults(request, sent);
+  set_deadline(request, item.timeout_us > 0 ? std::chrono::microseconds(item.timeout_us) : timeout_of(method),
+               sent);
   client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
   return request;
 }
 
-// What the caller left to the method, or where that says nothing to the broker.
-void Core::set_defaults(Request& request, TimePoint sent) {
-  const Method* method = request.method;
-  if (request.default_priority && method) request.priority = method->priority;
-  if (!request.default_timeout) return;
-  const bool own = method && method->timeout > Duration{};
-  request.deadline = sent + std::min(own ? method->timeout : config_.default_timeout, config_.max_timeout);
+// Of requests that give none.
+Duration Core::timeout_of(const Method* method) const {
+  return method && method->timeout > Duration{} ? method->timeout : config_.default_timeout;
+}
+
+void Core::set_deadline(Request& request, Duration timeout, TimePoint sent) const {
+  const Duration granted = std::min(timeout, config_.max_timeout);
+  request.timeout_us =
+      static_cast<float>(std::chrono::duration_cast<std::chrono::microseconds>(granted).count());
+  request.deadline = sent + granted;
 }
 
 // A method that some worker has announced.
@@ -240,12 +239,15 @@ void Core::methods_known(Service& service, TimePoint now) {
       continue;
     }
     service.queue.remove(*request);
-    const TimePoint sent = request->deadline - std::min(config_.default_timeout, config_.max_timeout);
     request->name.reset();
     request->method = method;
     request->idempotent = request->idempotent || method->idempotent;
-    set_defaults(*request, sent);
-    timers_.set(request->timer, request->deadline);
+    if (request->default_priority) request->priority = method->priority;
+    if (request->default_timeout) {
+      const TimePoint sent = request->deadline - std::min(config_.default_timeout, config_.max_timeout);
+      set_deadline(*request, timeout_of(method), sent);
+      timers_.set(request->timer, request->deadline);
+    }
     service.queue.push_back(*request);
   }
 }

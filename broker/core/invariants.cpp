@@ -101,7 +101,7 @@ const char* Core::check_invariants() const {
     if (request->state == Request::State::commanded || request->state == Request::State::following) continue;
     if (request->state == Request::State::queued) {
       tally.queued += 1;
-      tally.queued_bytes += request->bytes;
+      tally.queued_bytes += request->payload.bytes();
       continue;
     }
     tally.in_flight += 1;

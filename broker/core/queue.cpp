@@ -30,7 +30,7 @@ void Queue::insert(Request& request, bool at_front) {
   Line& line = line_of(cls, request.client);
   at_front ? line.requests.push_front(request) : line.requests.push_back(request);
   size_ += 1;
-  bytes_ += request.bytes;
+  bytes_ += request.payload.bytes();
 }
 
 Request* Queue::front() const {
@@ -57,7 +57,7 @@ void Queue::take_out(Class& cls, Line& line, Request& request, bool turn_is_over
   const bool was_in_front = cls.turn.front() == &line;
   line.requests.remove(request);
   size_ -= 1;
-  bytes_ -= request.bytes;
+  bytes_ -= request.payload.bytes();
   if (line.requests.empty()) {
     cls.turn.remove(line);
     cls.spare = cls.lines.extract(request.client);

@@ -54,7 +54,7 @@ class Payload {
     static const Frames none;
     return large_ ? large_->attachments : none;
   }
-  std::size_t bytes() const { return view().size() + bytes_of(attachments()); }
+  std::size_t bytes() const { return large_ ? large_->bytes.size() + bytes_of(large_->attachments) : size_; }
 
  private:
   static constexpr std::uint32_t kKeptBytes = 256;
@@ -99,13 +99,12 @@ struct Request {
   std::unique_ptr<Stream> stream;  // of requests with the flag `stream` only
 
   Payload payload;
-  std::uint64_t bytes = 0;  // of the payload
 
-  TimePoint accepted{};
   TimePoint queued_since{};
   TimePoint deadline{};
   Timer timer{Timer::Kind::request, this};
   std::uint32_t queued_us = 0;  // when dispatched: how long it was queued
+  float timeout_us = 0;         // from its acceptance to its deadline, for messages
 
   Worker* worker = nullptr;  // in flight and abandoned
   DispatchId dispatch_id{};

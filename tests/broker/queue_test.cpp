@@ -20,7 +20,7 @@ struct Waiting {
     auto request = std::make_unique<Request>();
     request->client = const_cast<Client*>(client);
     request->priority = priority;
-    request->bytes = bytes;
+    request->payload.set(std::string(bytes, 'x'), nullptr, {});
     request->id = requests.size();
     requests.push_back(std::move(request));
     return *requests.back();
@@ -102,7 +102,7 @@ TEST_CASE("A queue knows its length and its bytes, and all that is in it") {
       Request& request =
           waiting.make(&clients[random() % 4], static_cast<Priority>(random() % 3), 1 + random() % 100);
       random() % 4 ? queue.push_back(request) : queue.push_front(request);
-      model[&request] = request.bytes;
+      model[&request] = request.payload.bytes();
     } else {
       auto victim = std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
       Request* request = random() % 2 ? queue.front() : victim->first;
