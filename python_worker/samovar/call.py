@@ -1,8 +1,10 @@
 """A request that a worker holds, from its arrival until its reply."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from samovar import wire
 from samovar.attached import Frame
 from samovar.context import Context
 from samovar.explain import Stop
@@ -31,7 +33,7 @@ class Call:
     stop: Stop | None = None  # why it is to end early
     context: Context | None = None
 
-    def begin(self, board: Any, service: Any) -> tuple[Any, ...]:
+    def begin(self, board: Any, service: Any, listen: Callable[[], None] | None) -> tuple[Any, ...]:
         """Makes the context if the handler wants one; returns the positional arguments."""
         if not self.method.wants_context:
             return tuple(self.args)
@@ -43,5 +45,14 @@ class Call:
             self.ext,
             board,
             service,
+            listen,
         )
         return (self.context, *self.args)
+
+
+def window_of(ext: dict[str, Any] | None) -> int:
+    """How many items a stream may send before the first WINDOW."""
+    window = ext.get("window") if ext else None
+    if not wire.is_uint(window) or not 1 <= window <= wire.MAX_WINDOW:  # type: ignore[operator]
+        return wire.DEFAULT_WINDOW
+    return int(window)  # type: ignore[arg-type]

@@ -86,8 +86,8 @@ class Method:
             "idempotent": self.idempotent or self.pure,
             "pure": self.pure,
             "stream": self.kind.streams,
-            # A plain function cannot be told: the loop that would hear of it is busy with it.
-            "cancel": self.kind is not Kind.PLAIN or self.batch is not None,
+            # A plain function hears of it only where it asks: the loop is busy with it.
+            "cancel": not self.is_simple,
             "timeout_us": self.timeout and _microseconds(self.timeout),
             "hard_timeout_us": self.hard_timeout and _microseconds(self.hard_timeout),
         }

@@ -26,6 +26,7 @@ from samovar.wire import Message, WireError
 if TYPE_CHECKING:
     import asyncio
 
+    from samovar.inbox import Inbox
     from samovar.scheduler import Scheduler
 
 log = logging.getLogger("samovar")
@@ -101,9 +102,10 @@ class Worker:
         )
         self._run: Any = self._executor.run
         self._loop: "asyncio.AbstractEventLoop | None" = None
-        self._scheduler = None if simple else self._make_scheduler()
-        if self._scheduler is not None:
-            self._run = self._scheduler.take
+        self._scheduler: "Scheduler | None" = None
+        self._inbox: "Inbox | None" = None
+        if not simple:
+            self._schedule()
         self._looked_at = 0.0
         self._drained = False
         self._monitor_read_at = 0.0
@@ -114,7 +116,8 @@ class Worker:
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._fork_guard = ForkGuard(board)
 
-    def _make_scheduler(self) -> "Scheduler":
+    def _schedule(self) -> None:
+        from samovar.inbox import Inbox
         from samovar.outbox import Outbox
         from samovar.scheduler import Scheduler
 
@@ -123,7 +126,7 @@ class Worker:
             from samovar import event_loop
 
             self._loop = event_loop.new_event_loop(self._turn)
-        return Scheduler(
+        self._scheduler = Scheduler(
             service,
             options.service_name,
             self._board,
@@ -134,6 +137,9 @@ class Worker:
             options.hide_tracebacks,
             round((options.hard_timeout or 0) * 1000),
         )
+        self._inbox = Inbox(self._connection, self._scheduler)
+        self._scheduler.listen = self._inbox.listen
+        self._run = self._scheduler.take
 
     def _wake(self) -> None:
         try:
@@ -192,8 +198,8 @@ class Worker:
 
         `also` is a descriptor that ends the wait.
         """
-        scheduler = self._scheduler
-        assert scheduler is not None
+        scheduler, inbox = self._scheduler, self._inbox
+        assert scheduler is not None and inbox is not None
         if self._done:
             if also is not None:  # the event loop is being ended
                 zmq.zmq_poll([(also, zmq.POLLIN)], -1 if most is None else math.ceil(most * 1000))
@@ -201,7 +207,7 @@ class Worker:
         until = time.monotonic() + _RECEIVE_TURN_S
         worked = drained_dry = False
         while not self._done and time.monotonic() < until:
-            received = self._connection.receive()
+            received = inbox.receive()
             if received is None:
                 drained_dry = True
                 break
@@ -216,7 +222,7 @@ class Worker:
             if self._loop is not None:
                 self._loop.stop()
             return
-        waits = [most, scheduler.seconds_to_wait(), None if drained_dry else 0.0]
+        waits = [most, scheduler.seconds_to_wait(), None if drained_dry and not inbox else 0.0]
         wait = min((each for each in waits if each is not None), default=_LONGEST_WAIT_S)
         if scheduler.busy or (worked and also is not None):
             wait = 0.0  # asyncio knows only when it is asked again how long it may wait now
@@ -261,8 +267,8 @@ class Worker:
                 and (len(message) - REQUEST_HEAD) % REQUEST_ITEM == 0
                 and _LISTS.issuperset(map(type, message[REQUEST_HEAD + 5 :: REQUEST_ITEM]))
             ):
-                if self._scheduler is not None and message[1] in (wire.CANCEL, wire.WINDOW):
-                    self._tell_scheduler(self._scheduler, message)
+                if self._inbox is not None and message[1] in (wire.CANCEL, wire.WINDOW):
+                    self._inbox.tell_scheduler(message)
                     return
                 message = self._look_closely(frame, attachments)
         except Exception:  # msgpack's many, or a message that is no array
@@ -281,21 +287,6 @@ class Worker:
             self._changed(
                 self._connection.restart(time.monotonic(), f"malformed bundle: {error!r}")
             )
-
-    def _tell_scheduler(self, scheduler: "Scheduler", message: Message) -> None:
-        """CANCEL and WINDOW, PROTOCOL.md 4.4 and 4.6."""
-        head, numbers = message[:3], message[3:]
-        if head[0] != wire.VERSION or head[2] != self._connection.epoch or not head[2]:
-            return  # of an earlier session
-        if not all(map(wire.is_uint, numbers)) or (message[1] == wire.WINDOW and len(numbers) % 2):
-            log.error(
-                "dropped a message of the broker: a CANCEL or WINDOW that holds more than ids"
-            )
-        elif message[1] == wire.CANCEL:
-            scheduler.cancel(numbers)
-        else:
-            for id_, window in zip(numbers[::2], numbers[1::2]):
-                scheduler.widen(id_, window)
 
     def _look_closely(self, frame: bytes, attachments: list[Frame]) -> Message | None:
         """The REQUEST, checked item by item; or None after any other message was handled."""

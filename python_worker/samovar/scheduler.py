@@ -20,7 +20,7 @@ from samovar.batches import (
 )
 from samovar.board import DUE_ID, HARD_MS, Slot
 from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
-from samovar.call import Call
+from samovar.call import Call, window_of
 from samovar.executor import Executor
 from samovar.explain import Failure, Stop
 from samovar.method import Kind, Method, without_context
@@ -75,7 +75,11 @@ class Scheduler:
         self._running = Running(board.words, pool_hard_ms)
         self._held: dict[int, Call] = {}  # of this session, by id: those that wait, those that run
         self._waiting: deque[Call] = deque()
+        self.unwanted: set[int] = set()  # of requests to come: cancelled already
         self._steps = 0  # how often something was begun, advanced, stopped or ended
+        self.listen: Callable[
+            [], None
+        ] | None = None  # hears what the broker says, for a plain function
         self.last_has_come = False  # no more requests will: batches need not wait for them
         self._collectors = {
             key: Collector(method.batch) for key, method in methods.items() if method.batch
@@ -129,6 +133,7 @@ class Scheduler:
         self._outbox.flush()
         self._outbox.epoch = 0
         self._waiting.clear()
+        self.unwanted.clear()
         self._held.clear()
         for call in self._running:
             self._stop(call, Stop.CANCELLED)
@@ -167,9 +172,11 @@ class Scheduler:
                 self._outbox.reply(call, *failure, clock())
                 continue
             if method.kind.streams:
-                call.window = _window_of(ext)
+                call.window = window_of(ext)
             self._held[id_] = call
             self._waiting.append(call)
+            if id_ in self.unwanted:
+                self._stop(call, Stop.CANCELLED)
         self._begin()
 
     def _suits_executor(self, message: Message) -> bool:
@@ -260,7 +267,8 @@ class Scheduler:
         if method.batch is not None:
             self._collectors[call.name].add(call, now)
             return
-        args = call.begin(self._board, self._service)
+        listen = self.listen if method.kind is Kind.PLAIN else None
+        args = call.begin(self._board, self._service, listen)
         self._running.resume(call, now)
         if method.kind is Kind.PLAIN:
             self._run_plain(call, args)
@@ -284,6 +292,8 @@ class Scheduler:
         except BaseException as error:  # SystemExit, too, is an answer and not an exit
             status, value = self._failed(error, call)
         attached.set_running([])
+        if call.context is not None:
+            call.context.listen = None
         self._finish(call, status, value)
 
     def _call_in_thread(self, call: Call, args: tuple[Any, ...]) -> tuple[int, Any]:
@@ -388,11 +398,3 @@ class Scheduler:
                 self._finish(call, *failure)
             else:
                 self._finish(call, wire.OK, outcome)
-
-
-def _window_of(ext: dict[str, Any] | None) -> int:
-    """How many items a stream may send before the first WINDOW."""
-    window = ext.get("window") if ext else None
-    if not wire.is_uint(window) or not 1 <= window <= wire.MAX_WINDOW:  # type: ignore[operator]
-        return wire.DEFAULT_WINDOW
-    return int(window)  # type: ignore[arg-type]

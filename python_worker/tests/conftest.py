@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from crew import Crew
 from fake_broker import CAP_S, FakeBroker
 from hypothesis import settings
 
@@ -150,3 +151,11 @@ def start(endpoint: str) -> Iterator[Callable[..., Pool]]:
             pool.wait_for_processes(lambda found: not found, "processes were left behind")
         finally:
             pool.end()
+
+
+@pytest.fixture
+def crew(broker, start, tmp_path):
+    broker.max_body = 200 << 20
+    ledger = tmp_path / "ledger"
+    pool = start("crew:service", CREW_LEDGER=str(ledger))
+    return Crew(broker, ledger, pool)

@@ -8,49 +8,9 @@ from typing import Any
 import msgpack
 import numpy
 import pytest
-from fake_broker import FakeBroker, Peer
+from crew import Crew
 
 from samovar import wire
-
-
-class Crew:
-    """The worker of apps/crew.py."""
-
-    def __init__(self, broker: FakeBroker, ledger: Any, pool: Any) -> None:
-        self.broker = broker
-        self.pool = pool
-        self.worker: Peer = broker.worker()
-        self._ledger = ledger
-
-    def begin(self, method: str, *args: Any, **options: Any) -> int:
-        return self.broker.dispatch(
-            self.worker, self.broker.item(f"crew.{method}", *args, **options)
-        )[0]
-
-    def call(self, method: str, *args: Any, **options: Any) -> Any:
-        return self.broker.reply(self.begin(method, *args, **options))
-
-    def ok(self, method: str, *args: Any, **options: Any) -> Any:
-        reply = self.call(method, *args, **options)
-        assert reply.status == wire.OK, reply
-        return reply.value
-
-    def stream(self, method: str, *args: Any, **options: Any) -> int:
-        return self.broker.stream(self.worker, f"crew.{method}", *args, **options)
-
-    def notes(self) -> list[str]:
-        return self._ledger.read_text().splitlines() if self._ledger.exists() else []
-
-    def wait_for_note(self, text: str) -> None:
-        self.broker.wait(lambda: text in self.notes(), f"the note {text!r} in {self.notes()}")
-
-
-@pytest.fixture
-def crew(broker, start, tmp_path):
-    broker.max_body = 200 << 20
-    ledger = tmp_path / "ledger"
-    pool = start("crew:service", CREW_LEDGER=str(ledger))
-    return Crew(broker, ledger, pool)
 
 
 def test_ready_says_what_may_be_assumed_of_each_method(crew):
@@ -111,16 +71,6 @@ def test_async_errors_are_explained_like_all_others(crew):
     assert crew.ok("echo", 1) == 1
 
 
-def test_cancel_ends_an_async_handler_whose_finally_runs(crew):
-    id_ = crew.begin("wait", "w")
-    other = crew.begin("stubborn")
-    crew.wait_for_note("stubborn began")
-    crew.broker.cancel(crew.worker, id_, other, 12345)
-    assert crew.broker.reply(id_).status == wire.CANCELLED
-    assert crew.broker.reply(other).status == wire.CANCELLED
-    crew.wait_for_note("w ended")
-
-
 def test_an_async_handler_ends_at_its_deadline(crew):
     reply = crew.call("wait", "w", timeout_us=50_000)
     assert reply.status == wire.DEADLINE_EXCEEDED and reply.value["where"] == "running"
@@ -141,16 +91,6 @@ def test_functions_in_threads_run_as_many_at_once_as_they_say(crew):
     bad = crew.broker.reply(ids[2])
     assert bad.value["type"] == "KeyError"
     assert "in in_thread" in bad.value["traceback"].splitlines()[1]
-
-
-def test_a_request_that_has_not_begun_is_withdrawn(crew):
-    ids = [crew.begin("in_thread", name) for name in ("a", "b", "c")]
-    crew.broker.cancel(crew.worker, ids[2])
-    reply = crew.broker.reply(ids[2])
-    assert reply.status == wire.CANCELLED and reply.value["where"] == "queued"
-    crew.ok("open_gate")
-    assert [crew.broker.reply(id_).value[0] for id_ in ids[:2]] == ["a", "b"]
-    assert not any(note.startswith("c ") for note in crew.notes())
 
 
 # --- streams ------------------------------------------------------------------------------------------
@@ -189,24 +129,6 @@ def test_an_error_in_mid_stream_comes_behind_the_items(crew):
     assert "in break_off" in reply.value["traceback"].splitlines()[1]
     assert crew.broker.values(id_, 2) == [0, 1]
     assert crew.broker.reply(crew.stream("count")).status == wire.BAD_REQUEST
-
-
-@pytest.mark.parametrize("method", ["count", "count_later"])
-def test_cancel_closes_a_stream_that_rests(crew, method):
-    id_ = crew.stream(method, 100, window=1)
-    crew.broker.values(id_, 1)
-    crew.broker.cancel(crew.worker, id_)
-    assert crew.broker.reply(id_).status == wire.CANCELLED
-    crew.wait_for_note(f"{method} 100 closed")
-
-
-def test_cancel_closes_a_stream_that_flows(crew):
-    id_ = crew.stream("forever", window=1024)
-    crew.broker.values(id_, 10)
-    crew.broker.cancel(crew.worker, id_)
-    crew.broker.widen(crew.worker, id_, 2000)
-    assert crew.broker.reply(id_).status == wire.CANCELLED
-    crew.wait_for_note("forever closed")
 
 
 @pytest.mark.parametrize("method", ["count", "count_later"])
@@ -263,10 +185,6 @@ def test_a_context_tells_about_the_request(crew):
     assert crew.ok("about", kwargs={"value": 3})["value"] == 3
     reply = crew.call("about", 1, 2)
     assert reply.status == wire.BAD_REQUEST and "ctx" not in reply.value["message"]
-
-
-def test_a_plain_function_sees_its_deadline(crew):
-    assert crew.ok("until_cancelled", timeout_us=30_000) is True
 
 
 def test_the_board_shows_the_call_whose_hard_limit_comes_first(crew):
@@ -377,13 +295,6 @@ def test_the_delay_never_uses_up_a_deadline(crew):
         refused.status == wire.BAD_REQUEST
         and "positional arguments only" in refused.value["message"]
     )
-
-
-def test_a_member_can_be_withdrawn_from_a_batch(crew):
-    id_ = crew.begin("double", 1)
-    crew.broker.cancel(crew.worker, id_)
-    assert crew.broker.reply(id_).status == wire.CANCELLED
-    assert crew.notes() == []
 
 
 def test_batches_may_be_async_or_in_threads_and_take_several_arguments(crew):

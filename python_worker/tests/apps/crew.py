@@ -32,6 +32,12 @@ def echo(value: Any) -> Any:
 
 
 @service.method
+def noted(text: str) -> str:
+    note(text)
+    return text
+
+
+@service.method
 def open_gate() -> None:
     _gate.set()
 
@@ -182,6 +188,7 @@ def about(ctx: Context, value: int = 1) -> dict[str, Any]:
 
 @service.method
 def until_cancelled(ctx: Context) -> bool:
+    note("until_cancelled asks")
     while not ctx.cancelled:
         time.sleep(0.001)
     return ctx.cancelled
