@@ -11,6 +11,12 @@
 
 namespace samovar::proto {
 
+// Of one item in a message's array: PROTOCOL.md, section 4.
+inline constexpr std::uint32_t kRequestElements = 8;
+inline constexpr std::uint32_t kReplyElements = 6;
+inline constexpr std::uint32_t kStreamElements = 5;
+inline constexpr std::uint32_t kWindowElements = 2;
+
 // Why a message was refused as a whole: a static text, or nullptr when it was accepted.
 using Malformed = const char*;
 

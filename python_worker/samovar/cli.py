@@ -14,7 +14,8 @@ from samovar import __version__, exposed, host, lines
 from samovar.app import split_target
 from samovar.output import Sink
 from samovar.service import check_service_name
-from samovar.staff import MAX_WORKERS, StaffOptions
+from samovar.staff import MAX_WORKERS
+from samovar.staff_options import StaffOptions
 from samovar.supervisor import PoolOptions, Supervisor
 from samovar.wire import MAX_CREDIT
 

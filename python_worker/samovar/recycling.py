@@ -60,14 +60,15 @@ class Recycling:
 
     def _look(self, slot: Slot) -> None:
         before = slot.replace_because
-        if self._max_requests is not None and before is None:
+        serves = before is None and slot.state is State.READY
+        if self._max_requests is not None and serves:
             spread = 1 + _JITTER * self._rng.uniform(-1, 1)
             limit = self._limits.setdefault(slot.pid, max(1, round(self._max_requests * spread)))
             if slot.board.words[REQUESTS] >= limit:
                 slot.replace_because = f"it has had {slot.board.words[REQUESTS]} requests"
         if self._max_memory_kb is not None:
             used = memory.resident_kb(slot.pid)
-            if used > self._max_memory_kb and before is None:
+            if used > self._max_memory_kb and serves:
                 slot.replace_because = (
                     f"it uses {used // 1024} MiB, its limit is {self._max_memory_kb // 1024} MiB"
                 )

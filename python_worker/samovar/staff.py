@@ -11,7 +11,6 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,7 +26,7 @@ from samovar.recycling import Recycling
 from samovar.reaper import Reaper, kill_group
 from samovar.reload import Reloads
 from samovar.slot import Backoff, Slot, State
-from samovar.worker_main import WorkerConfig
+from samovar.staff_options import StaffOptions
 
 log = logging.getLogger("samovar")
 
@@ -36,26 +35,6 @@ MAX_WORKERS = 1024
 
 # Makes the frame of a message for the epoch of a session.
 Encode = Callable[[int], bytes]
-
-
-@dataclass(frozen=True)
-class StaffOptions:
-    """What concerns the workers. Times in seconds, sizes in kB."""
-
-    target: str
-    endpoint: str
-    workers: int
-    service_name: str | None
-    credit: int
-    hide_tracebacks: bool
-    hard_timeout: float | None = None
-    spares: int = 0
-    preload: bool = True
-    allow_native_threads: bool = False
-    max_requests: int | None = None
-    max_memory_kb: int | None = None
-    report_memory: bool = False
-    health_interval: float = 10.0
 
 
 class Staff:
@@ -75,7 +54,9 @@ class Staff:
         self._send_obituary = send_obituary
         self._board = Board()
         self._generations = Generations(
-            self._worker_config(token), options.preload, options.allow_native_threads
+            options.worker_config(token, self._board.fd),
+            options.preload,
+            options.allow_native_threads,
         )
         self._overdue = Overdue(options.hard_timeout)
         self._recycling = Recycling(
@@ -86,25 +67,6 @@ class Staff:
         self._announced = False
         self._oom_kills = out_of_memory_kills()
         self._reaper = Reaper()
-
-    def _worker_config(self, token: str) -> WorkerConfig:
-        options = self._options
-        return WorkerConfig(
-            target=options.target,
-            endpoint=options.endpoint,
-            service_name=options.service_name,
-            worker_name="",
-            credit=options.credit,
-            token=token,
-            hide_tracebacks=options.hide_tracebacks,
-            supervisor_pid=os.getpid(),
-            generation=0,
-            health_interval=options.health_interval,
-            hard_timeout=options.hard_timeout,
-            board_fd=self._board.fd,
-            slot=0,
-            parked=False,
-        )
 
     def begin(self) -> None:
         self._generations.begin()

@@ -24,7 +24,8 @@ from samovar.host import clock_name
 from samovar.output import Sink
 from samovar.orphan import Guardian
 from samovar.pool import encode_pool
-from samovar.staff import Staff, StaffOptions
+from samovar.staff import Staff
+from samovar.staff_options import StaffOptions
 from samovar.wire import Message, WireError
 
 log = logging.getLogger("samovar")
