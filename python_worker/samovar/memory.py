@@ -14,6 +14,22 @@ def resident_kb(pid: int) -> int:
         return 0
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that it has started, and those that these have; without the ones whose parent has died."""
+    found = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found += [int(child) for child in file.read().split()]
+        except OSError:  # the thread has just ended
+            continue
+    return found + [each for child in found for each in descendants(child)]
+
+
 def shared_and_private(pid: int) -> dict[str, int]:
     """What a process shares and what is its own; `pss_kb`: its own and its part of the rest.
 

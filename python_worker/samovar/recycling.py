@@ -15,6 +15,7 @@ from samovar.slot import Slot, State
 log = logging.getLogger("samovar")
 
 _LOOK_S = 0.25
+_LOOK_AT_CHILDREN_S = 1.0  # what is their own takes the kernel some ms for each 100 MB
 _REPORT_S = 10.0
 _STATUS_S = 30.0  # when only `samovar status` shows it
 _JITTER = 0.1  # of the number of requests, so that workers that began together do not end together
@@ -30,6 +31,8 @@ class Recycling:
         self._look_at = 0.0
         self._report_at = 0.0
         self._rng = random.Random()
+        self._look_at_children_at = 0.0
+        self._children_kb: dict[int, int] = {}  # by the worker's pid
         self._limits: dict[int, int] = {}  # requests, by pid
 
     def seconds_to_wait(self, now: float) -> float:
@@ -44,6 +47,11 @@ class Recycling:
         watched = self._max_requests is not None or self._max_memory_kb is not None
         if watched and now >= self._look_at:
             self._look_at = now + _LOOK_S
+            if self._max_memory_kb is not None and now >= self._look_at_children_at:
+                self._look_at_children_at = now + _LOOK_AT_CHILDREN_S
+                self._children_kb = {
+                    slot.pid: _private_kb_of_descendants(slot.pid) for slot in slots
+                }
             for slot in slots:
                 if slot.state is State.READY or slot.state is State.DRAINING:
                     self._look(slot)
@@ -67,7 +75,7 @@ class Recycling:
             if slot.board.words[REQUESTS] >= limit:
                 slot.replace_because = f"it has had {slot.board.words[REQUESTS]} requests"
         if self._max_memory_kb is not None:
-            used = memory.resident_kb(slot.pid)
+            used = memory.resident_kb(slot.pid) + self._children_kb.get(slot.pid, 0)
             if used > self._max_memory_kb and serves:
                 slot.replace_because = (
                     f"it uses {used // 1024} MiB, its limit is {self._max_memory_kb // 1024} MiB"
@@ -87,3 +95,10 @@ class Recycling:
                 shared,
                 private,
             )
+
+
+def _private_kb_of_descendants(pid: int) -> int:
+    """What is their own: forked ones share the rest with the worker."""
+    return sum(
+        memory.shared_and_private(child).get("private_kb", 0) for child in memory.descendants(pid)
+    )

@@ -244,6 +244,16 @@ def test_the_answer_of_a_script_that_ends_next_is_not_lost(
     assert client.ok("old.line", "answer-and-exit tea") == "tea"
 
 
+def test_the_memory_of_a_script_counts_as_its_worker_s(
+    scene: Scene, broker: Broker, client: Client
+) -> None:
+    pool = serve(scene, broker, "--max-memory", "200MB")
+    pid = client.ok("old.line", "pid")
+    assert client.ok("old.line", "grow 250") == 1
+    pool.wait_for_line("is replaced: it uses .* MiB, its limit is 200 MiB")
+    wait_until(lambda: client.ok("old.line", "pid") != pid, "it was not replaced")
+
+
 def test_a_script_that_closes_its_stdout_is_ended(
     scene: Scene, broker: Broker, client: Client
 ) -> None:

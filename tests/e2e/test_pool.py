@@ -323,13 +323,14 @@ directory = "{directory}"
 """
 
 
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
 def test_a_pool_outlives_its_samovard_and_is_adopted_by_the_next(
-    scene: Scene, configured: str
+    scene: Scene, configured: str, transport: str
 ) -> None:
-    first = scene.broker(config=configured)
+    first = scene.broker(config=configured, transport=transport)
     pids = {worker["pid"] for worker in first.wait_for_workers("brewery", 2)}
     first.kill()
-    second = scene.broker(config=configured)
+    second = scene.broker(config=configured, endpoints=(first.frontend, first.backend))
     adopted = second.wait_for_workers("brewery", 2)
     assert {worker["pid"] for worker in adopted} == pids
     assert scene.notes().count("load") == 1

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 
+hoard: list[bytes] = []
+
+
 def note(text: str) -> None:
     with open(os.environ["SAMOVAR_LEDGER"], "a", encoding="utf-8") as ledger:
         ledger.write(f"{text}\n")
@@ -50,6 +53,9 @@ def obey(line: str) -> None:
         while not Path(rest).exists():
             time.sleep(0.01)
         answer(rest)
+    elif word == "grow":
+        hoard.append(b"x" * (int(rest) << 20))
+        answer(len(hoard))
     elif word == "nap":
         time.sleep(float(rest))
     elif word == "exit":
