@@ -317,6 +317,11 @@ def time(seconds, nanoseconds=0):
     return msgpack.Timestamp(seconds, nanoseconds)
 
 
+# PROTOCOL.md 4.8: its elements are in that attachment of its item.
+def array(attachment, dtype, *shape):
+    return msgpack.ExtType(1, msgpack.packb([attachment, dtype, list(shape)]))
+
+
 def requests():
     return [
         request("one request", item(id=7)),
@@ -397,6 +402,9 @@ def requests():
         request("attachments are counted item by item",
                 item(id=1, ext={"attachments": 1}), item(id=2), item(id=3, ext={"attachments": 2, "priority": 2}),
                 item(id=4, ext={"attachments": 0}), attachments=3),
+        request("arrays: an argument, one in a keyword argument, one of two arguments of the next",
+                item(id=1, args=[array(0, "<f4", 2, 3)], kwargs={"mask": [array(1, "|b1", 6)]}, ext={"attachments": 2}),
+                item(id=2, args=[2, array(0, "<f8")], ext={"attachments": 1}), attachments=3),
         request("64 attachments of one request", item(ext={"attachments": 64}), attachments=64),
         request("an item with a method that is no name is refused alone",
                 item(id=1, method="nodot", wrong=True), item(id=2), item(id=3, method=".country", wrong=True),
@@ -487,6 +495,9 @@ def replies():
         reply("attachments are counted item by item",
               answer(id=1, value={"shape": [2, 3]}, ext={"attachments": 1}), answer(id=2, value=1),
               answer(id=3, ext={"attachments": 2}), attachments=3),
+        reply("arrays, one among other values, their elements in two attachments",
+              answer(id=1, value=array(0, "<f4", 2, 3), ext={"attachments": 1}),
+              answer(id=2, value={"mask": array(0, "|b1")}, ext={"attachments": 1}), attachments=2),
         reply("the greatest numbers of the prefix",
               answer(id=MAX_PREFIX, attempt=255, run_us=MAX_PREFIX), epoch=MAX_PREFIX),
         reply("wide encodings",
@@ -508,6 +519,8 @@ def streams():
         stream("a bundle of 128 items", *[part(id=7, seq=n, value=n) for n in range(128)]),
         stream("items with attachments", part(seq=0, value={"shape": [2]}, ext={"attachments": 1}), part(seq=1, value=1),
                part(seq=2, ext={"attachments": 2}), attachments=3),
+        stream("items that are arrays", part(seq=0, value=array(0, "<i8", 4), ext={"attachments": 1}),
+               part(seq=1, value=[array(0, ">u2", 0, 5), array(1, "<c16", 1)], ext={"attachments": 2}), attachments=3),
         stream("an item whose ext is an empty map, or has unknown keys", part(ext={}), part(seq=1, ext={"new": [1]})),
         stream("an item with the greatest numbers of the prefix", part(id=MAX_PREFIX, attempt=255, seq=MAX_PREFIX),
                epoch=MAX_PREFIX),

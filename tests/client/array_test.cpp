@@ -69,6 +69,23 @@ TEST_CASE("arrays stand anywhere among the arguments and in results") {
   CHECK(picture.pixels(5, 0) == 6);
 }
 
+TEST_CASE("arrays come as items of a stream, each with its own attachments") {
+  FakeBroker broker([](FakeBroker& self, const FakeRequest& request) {
+    // [0, "<u2", [n]] of n elements
+    const auto described = [](char n) { return std::string("\xc7\x08\x01\x93\x00\xa3<u2\x91", 10) + n; };
+    const std::string one("\x01\x00", 2), two("\x02\x00\x03\x00", 4);
+    self.items(request, 0, {described(1)}, {one});
+    self.items(request, 1, {described(2)}, {two});
+    self.end(request);
+  });
+  Client client{broker.endpoint()};
+  std::vector<std::vector<std::uint16_t>> got;
+  for (const auto& item : client.stream<Array<std::uint16_t>>("a.b")) {
+    got.emplace_back(item.elements().begin(), item.elements().end());
+  }
+  CHECK(got == std::vector<std::vector<std::uint16_t>>{{1}, {2, 3}});
+}
+
 TEST_CASE("elements of every type have numpy's names") {
   CHECK(detail::dtype_of<bool>() == "|b1");
   CHECK(detail::dtype_of<std::uint8_t>() == "|u1");
