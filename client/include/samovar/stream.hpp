@@ -80,8 +80,9 @@ class Stream {
   std::optional<T> next() {
     detail::Reply reply;
     if (!detail::next_item(call_, reply)) return std::nullopt;
-    attachments_ = std::move(reply.outcome.attachments);
-    return std::move(Result<T>(std::move(reply))).value();
+    Result<T> result(std::move(reply));  // an array's elements are among the attachments
+    attachments_ = result.attachments();
+    return std::move(result).value();
   }
 
   // Of the item that next() gave last, or to which the iterator points. They share the received message's memory.
