@@ -2,12 +2,14 @@
 
 import enum
 import logging
+import signal
 from dataclasses import dataclass, replace
 from typing import Any
 
 from samovar.launcher import Launcher, ProcessLauncher
 from samovar.obituary import Death
 from samovar.output import LineReader
+from samovar.reaper import signal_group
 from samovar.worker_main import WorkerConfig
 from samovar.zygote import Zygote
 
@@ -108,18 +110,21 @@ class Generations:
         if generation.phase is Phase.LOADING:
             generation.phase = Phase.FAILED
             generation.failure = {
-                "failed": death.sentence("zygote", None, False) + " while it loaded the app",
+                "failed": death.sentence("zygote") + " while it loaded the app",
                 "traceback": b"\n".join(zygote.stderr.last).decode("utf-8", "replace")[-2000:],
             }
         zygote.close()
         generation.zygote = None
 
     def retire(self, generation: Generation) -> None:
-        """No more workers of it. Its zygote ends and is reaped."""
+        """No more workers of it. Its zygote ends and is reaped, also in the midst of loading."""
+        loading = generation.phase is Phase.LOADING
         generation.phase = Phase.RETIRED
         generation.launcher = None
         if generation.zygote is not None:
             generation.zygote.retire()
+            if loading:
+                signal_group(generation.zygote.pid, signal.SIGTERM)
 
     def retire_before(self, number: int) -> None:
         for generation in list(self._all.values()):

@@ -26,18 +26,21 @@ class Death:
             return cls(pid, os.WTERMSIG(status), None)
         return cls(pid, None, os.WEXITSTATUS(status))
 
-    def sentence(self, who: str, killed_because: str | None, out_of_memory: bool) -> str:
-        """For people. `killed_because`: why the supervisor killed it, if it did."""
-        who = f"{who} (pid {self.pid})"
+    def sentence(self, who: str, how: str = "") -> str:
+        """For people. `how`: the result of how(), if its arguments matter."""
+        return f"{who} (pid {self.pid}) {how or self.how()}"
+
+    def how(self, killed_because: str | None = None, out_of_memory: bool = False) -> str:
+        """The rest of a sentence that begins with who died. `killed_because`: why the supervisor killed it, if it did."""
         if killed_because is not None:
-            return f"{who} was killed by its supervisor: {killed_because}"
+            return f"was killed by its supervisor: {killed_because}"
         if self.signal is None:
-            return f"{who} exited with code {self.exit_code}"
+            return f"exited with code {self.exit_code}"
         try:
             name = signal.Signals(self.signal).name
         except ValueError:
             name = "a real-time signal"
-        text = f"{who} was ended by signal {self.signal} ({name})"
+        text = f"was ended by signal {self.signal} ({name})"
         if self.signal == signal.SIGKILL:
             text += (
                 ", by the kernel: out of memory" if out_of_memory else ", possibly out of memory"

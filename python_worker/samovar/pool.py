@@ -99,7 +99,7 @@ class Pool:
             "service": self.service,
             "state": state,
             "wanted": self.wanted,
-            "alive": len(self.slots),
+            "alive": sum(not slot.spare for slot in self.slots.values()),
             "restarts": self.restarts,
             "reason": reason,
         }

@@ -52,10 +52,14 @@ class Reaper:
 
 def kill_group(pid: int) -> None:
     """Kills a process and the children that it has left in its process group."""
+    signal_group(pid, signal.SIGKILL)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
     try:
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         try:
-            os.kill(pid, signal.SIGKILL)  # before its setsid(), or with no group left
+            os.kill(pid, number)  # before its setsid(), or with no group left
         except ProcessLookupError:
             pass

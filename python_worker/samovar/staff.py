@@ -324,14 +324,15 @@ class Staff:
         slot.stack.finish()
         oom_kills = out_of_memory_kills() if death.signal == signal.SIGKILL else self._oom_kills
         out_of_memory = oom_kills > self._oom_kills and slot.killed_because is None
-        reason = death.sentence(f"worker {self._tag(slot)}", slot.killed_because, out_of_memory)
+        how = death.how(slot.killed_because, out_of_memory)
+        sentence = death.sentence(f"worker {self._tag(slot)}", how)
         self._oom_kills = oom_kills
         board = slot.board.read()
         stderr, stack = list(slot.stderr.last), list(slot.stack.last)
         if board.epoch:
             self._send_obituary(
                 lambda epoch: encode_obituary(
-                    epoch, death, board, reason, stderr, stack, out_of_memory
+                    epoch, death, board, how, stderr, stack, out_of_memory
                 )
             )
         self._voices.show(self._tag(slot), slot.stdout.finish() + stderr_lines, slot.throttle)
@@ -344,12 +345,12 @@ class Staff:
             self._backoff.died(now, None)
             first = not self.pool.ever_loaded or slot.generation == self.reloads.loading
             if slot.failure is not None or first:
-                self._load_failed(slot.generation, slot.failure or {"failed": reason})
+                self._load_failed(slot.generation, slot.failure or {"failed": sentence})
                 return
         asked = slot.state is State.DRAINING
         expected = asked and (death.exit_code == 0 or death.signal == signal.SIGTERM)
         if not expected:
-            log.log(logging.INFO if death.exit_code == 0 else logging.WARNING, "%s", reason)
+            log.log(logging.INFO if death.exit_code == 0 else logging.WARNING, "%s", sentence)
             if slot.ready_at is not None and not slot.killed_because:
                 self._backoff.died(now, slot.served_s(now))
             self.pool.restarts += 1
@@ -372,8 +373,7 @@ class Staff:
             assert generation.failure is not None
             self._load_failed(generation.number, generation.failure)
         else:
-            sentence = death.sentence(f"zygote of {self._name()}", None, False)
-            self.reloads.zygote_died(generation, sentence)
+            self.reloads.zygote_died(generation, death.sentence(f"zygote of {self._name()}"))
 
     def stop(self) -> None:
         """Workers finish what they have; there are no new ones."""

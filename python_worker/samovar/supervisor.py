@@ -32,6 +32,7 @@ log = logging.getLogger("samovar")
 
 _LINGER_MS = 500
 _RETRY_S = 0.05  # for what the broker did not take
+_PATIENCE_S = 2.0  # so long the log is silent about a broker that does not answer
 _WAKING = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -58,6 +59,7 @@ class Supervisor:
         self._unsent: list[tuple[int, dict[str, Any]]] = []  # COMMAND_DONEs, with their sessions
         self._retry = False
         self._stop_by: float | None = None  # when what still runs is killed
+        self._lonely_at: float | None = time.monotonic() + _PATIENCE_S  # when the log says so
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._guardian = Guardian(options.parent_pid, options.pool_id, options.orphan_grace)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
@@ -88,6 +90,7 @@ class Supervisor:
                 if self._stop_by is not None and now >= self._stop_by:
                     self._stop_by = None
                     staff.kill_all(f"it did not stop within {self._options.stop_grace:g} s")
+                self._note_loneliness(now)
                 if self._guardian.gave_up(now):
                     self._stop("its samovard is gone and no other one came")
                 self._tell_broker()
@@ -133,6 +136,7 @@ class Supervisor:
             self._connection.seconds_to_wait(now),
             self._guardian.seconds_to_wait(now),
             None if self._stop_by is None else self._stop_by - now,
+            None if self._lonely_at is None else self._lonely_at - now,
             _RETRY_S if self._retry else None,
         ]
         known = [each for each in times if each is not None]
@@ -152,10 +156,18 @@ class Supervisor:
             self._staff.exit_code = self._staff.exit_code or 1
             self._staff.kill_all(f"{why} came twice")
             return
+        log.info("stopping (%s): what runs may finish; a second signal ends at once", why)
         self._stop_by = time.monotonic() + self._options.stop_grace
         self._staff.stop()
 
     # --- the broker ------------------------------------------------------------------------------------
+
+    def _note_loneliness(self, now: float) -> None:
+        """Says once that no broker has answered since the start."""
+        if self._lonely_at is not None and now >= self._lonely_at:
+            self._lonely_at = None
+            endpoint = self._options.staff.endpoint
+            log.warning("no broker answers at %s: waiting for one; is that its backend?", endpoint)
 
     def _serve_connection(self, now: float) -> None:
         connection = self._connection
@@ -170,6 +182,7 @@ class Supervisor:
                     self._command(message)
                 elif connection.handle(message, now) is Change.BEGAN:
                     self._pool_sent = None
+                    self._lonely_at = None
             except WireError as error:
                 log.error("dropped a message of the broker: %s", error)
 

@@ -8,6 +8,7 @@ how far it is through a pipe, one line each: "loaded NAME", "parked", "ready", "
 import dataclasses
 import faulthandler
 import gc
+import importlib
 import io
 import json
 import logging
@@ -28,6 +29,8 @@ VARIABLE = "SAMOVAR_WORKER"
 EXIT_NOT_LOADED = 3
 # On this signal a worker writes where all its threads are, also from C code that holds the GIL.
 STACK_SIGNAL = signal.SIGRTMIN + 9
+
+_OURS = os.path.dirname(__file__) + os.sep
 
 log = logging.getLogger("samovar")
 
@@ -125,10 +128,25 @@ def failure(error: Exception) -> dict[str, Any]:
     """What a supervisor is told of an app that cannot be served; its traceback goes to stderr, too."""
     text = ""
     if error.__cause__ is not None:
-        text = "".join(traceback.format_exception(error.__cause__))
+        text = "".join(traceback.format_exception(_from_app(error.__cause__)))
         sys.stderr.write(text)
         sys.stderr.flush()
     return {"failed": str(error).replace("\n", " ")[:1000], "traceback": text[-2000:]}
+
+
+def _from_app(error: BaseException) -> BaseException:
+    """With its traceback from the app's first frame on: how one got there says nothing to its author."""
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+def _is_ours(path: str) -> bool:
+    """This package's, or the import system's."""
+    return path.startswith(
+        ("<frozen importlib", _OURS, os.path.dirname(importlib.__file__) + os.sep)
+    )
 
 
 def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int:

@@ -30,10 +30,10 @@ def test_a_killed_worker_gets_an_obituary_and_a_successor_at_once(broker, start,
     assert "exit_code" not in obituary
     assert before < obituary["last_started"] == ids[1]
     assert obituary["running"] is True
-    assert f"worker desk/worker-1 (pid {pid}) was ended by signal 9 (SIGKILL)" in obituary["reason"]
+    assert obituary["reason"].startswith("was ended by signal 9 (SIGKILL)")
     successor = broker.worker(not_pid=pid)
     assert broker.call(successor, broker.item("desk.echo", 1))[0].value == 1
-    pool.read_until("was ended by signal 9")
+    pool.read_until(f"worker desk/worker-1 (pid {pid}) was ended by signal 9 (SIGKILL)")
 
 
 def _sleeps(pid: int) -> bool:
@@ -149,6 +149,27 @@ def test_a_second_signal_ends_it_at_once(broker, start, tmp_path):
     assert pool.exit_code() == 1
 
 
+def test_the_log_says_that_a_pool_stops_and_how_to_hurry(broker, start):
+    pool = start()
+    broker.worker()
+    pool.signal(signal.SIGTERM)
+    assert pool.exit_code() == 0
+    assert b"stopping (SIGTERM): what runs may finish; a second signal ends at once" in pool.output
+
+
+def test_a_pool_that_is_still_loading_stops_at_once(broker, start):
+    pool = start("slow:service")
+    pool.read_until("the water is still cold")
+    begun = time.monotonic()
+    pool.signal(signal.SIGINT)
+    assert pool.exit_code() == 0
+    assert time.monotonic() - begun < 10  # and not the 30 s of --stop-grace
+
+
+def test_the_log_says_that_no_broker_answers(endpoint, start):
+    start().read_until(f"no broker answers at {endpoint}: waiting for one")
+
+
 def test_a_broker_restart_keeps_the_workers_and_their_obituaries(broker, start):
     start()
     worker = broker.worker()
@@ -190,6 +211,7 @@ def test_an_app_that_does_not_load_is_never_announced(broker, start, target, sen
     text = pool.output.decode()
     assert f"samovar-worker: cannot serve {target}: {sentence}" in text
     assert also in text
+    assert "importlib" not in text and "samovar/app.py" not in text, "frames that are not the app's"
     assert not broker.ready_workers()
     assert not broker.supervisor().pools
 

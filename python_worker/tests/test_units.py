@@ -195,6 +195,7 @@ def test_workers_start_first_and_then_the_spares(workers):
     desk.add(State.PARKED, spare=True)
     steps = desk.pool.next_steps()
     assert (steps.start, steps.start_parked, steps.activate, steps.drain) == (0, 0, [], [])
+    assert desk.pool.describe()["alive"] == 2, "spares are none of the workers that are wanted"
 
 
 def test_a_spare_takes_the_place_of_a_worker_that_died(workers):
@@ -276,7 +277,8 @@ def test_what_is_printed_is_marked_while_a_request_runs(pipe):
     ],
 )
 def test_a_death_is_told_in_a_sentence(status, killed, oom, text):
-    sentence = Death.from_wait_status(5, status).sentence("w", killed, oom)
+    death = Death.from_wait_status(5, status)
+    sentence = death.sentence("w", death.how(killed, oom))
     assert text in sentence
     assert ("memory" in sentence) == ("memory" in text)
 
