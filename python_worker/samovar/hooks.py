@@ -19,6 +19,8 @@ H = TypeVar("H", bound=Hook)
 class HookFailed(Exception):
     """A hook raised, or said no. The text is one sentence; __cause__ is what it raised, if it did."""
 
+    service: str | None = None  # under which name it would have served
+
 
 class Hooks:
     """A service's hooks, each at most once. They take no arguments. Not thread-safe: declare at import."""

@@ -203,6 +203,7 @@ class Staff:
         if self.reloads.failed(number, failure):
             return
         why = failure["failed"]
+        self.pool.service = self.pool.service or failure.get("service")
         self.pool.load_failure = f"{why}\n{failure.get('traceback', '')}".strip()
         if self.pool.ever_loaded:
             log.warning("%s could not load its app: %s", self._name(), why)

@@ -107,8 +107,12 @@ def with_descriptors(config: WorkerConfig, status: int, stack: int, command: int
 def load(config: WorkerConfig) -> tuple[Service, str]:
     """Imports the app, loads its data and warms it up. Raises AppError, HookFailed, ValueError."""
     service, name = load_service(config.target, config.service_name)
-    service.state = service.hooks.run("load")
-    service.hooks.run("warm_up")
+    try:
+        service.state = service.hooks.run("load")
+        service.hooks.run("warm_up")
+    except HookFailed as error:
+        error.service = name
+        raise
     return service, name
 
 
@@ -124,14 +128,16 @@ def import_the_rest(service: Service) -> None:
         import samovar.tasks  # noqa: F401
 
 
-def failure(error: Exception) -> dict[str, Any]:
+def failure(error: Exception) -> dict[str, str]:
     """What a supervisor is told of an app that cannot be served; its traceback goes to stderr, too."""
     text = ""
     if error.__cause__ is not None:
         text = "".join(traceback.format_exception(_from_app(error.__cause__)))
         sys.stderr.write(text)
         sys.stderr.flush()
-    return {"failed": str(error).replace("\n", " ")[:1000], "traceback": text[-2000:]}
+    content = {"failed": str(error).replace("\n", " ")[:1000], "traceback": text[-2000:]}
+    service = getattr(error, "service", None)
+    return content if service is None else {**content, "service": service}
 
 
 def _from_app(error: BaseException) -> BaseException:

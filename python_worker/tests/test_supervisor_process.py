@@ -216,6 +216,16 @@ def test_an_app_that_does_not_load_is_never_announced(broker, start, target, sen
     assert not broker.supervisor().pools
 
 
+@pytest.mark.parametrize("options", [[], ["--no-preload"]])
+def test_a_pool_whose_data_cannot_be_loaded_says_so_before_it_ends(broker, start, options):
+    pool = start("no_data:service", *options)
+    assert pool.exit_code() == 1
+    supervisor = broker.supervisor()
+    assert supervisor.pools[-1]["service"] == "no_data"
+    assert supervisor.pools[-1]["state"] == "failed"
+    assert supervisor.pools[-1]["reason"].startswith("load raised FileNotFoundError: ")
+
+
 def test_an_app_that_no_longer_loads_is_a_failed_pool_that_recovers(broker, start, tmp_path):
     data = tmp_path / "data"
     data.write_text("fine")
