@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 extern "C" {
@@ -55,6 +56,14 @@ int spawn(const std::vector<std::string>& arguments, const std::string& director
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   return error;
+}
+
+std::string why_not_started(const std::string& command, const std::string& directory, int error) {
+  if (!directory.empty() && ::access(directory.c_str(), X_OK) != 0) {
+    return "cannot enter its directory '" + directory + "': " + std::strerror(errno);
+  }
+  return "cannot start '" + command + "': " + std::strerror(error) +
+         "; is it in PATH? (worker_command in the configuration)";
 }
 
 // What samovar-worker is to serve, as one argument.
@@ -114,9 +123,8 @@ void Pools::start(Pool& pool, TimePoint now, std::vector<event::PoolFailed>& eve
   pid_t pid = 0;
   if (const int error = spawn(arguments, pool.options.directory, pid)) {
     pool.pid = 0;
-    const std::string why = "cannot start '" + worker_command_ + "': " + std::strerror(error);
-    spdlog::error("service '{}': {}; is it in PATH? (worker_command in the configuration)", pool.options.name,
-                  why);
+    const std::string why = why_not_started(worker_command_, pool.options.directory, error);
+    spdlog::error("service '{}': {}", pool.options.name, why);
     pool.start_at = now + pool.back_off;
     pool.back_off = std::min<Duration>(pool.back_off * 2, kLongestBackOff);
     events.push_back({pool.options.name, why});

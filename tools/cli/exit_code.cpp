@@ -27,6 +27,13 @@ int report(const Error& error, bool verbose) {
       error.message().find(details.type) == std::string::npos) {
     text.insert(colon + 2, details.type + ": ");
   }
+  // Why a pool has failed comes with its traceback.
+  const auto end = error.message().find('\n');
+  const auto begin = text.find(error.message());
+  if (!verbose && error.code() == Status::unavailable && end != std::string::npos &&
+      begin != std::string::npos) {
+    text.erase(begin + end, error.message().size() - end);
+  }
   std::fprintf(stderr, "%s\n", text.c_str());
   if (verbose && !details.traceback.empty()) std::fputs(details.traceback.c_str(), stderr);
   if (verbose && !details.stack.empty()) {

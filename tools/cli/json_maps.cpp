@@ -1,6 +1,7 @@
 #include "tools/cli/json_maps.hpp"
 
 #include <array>
+#include <cmath>
 #include <ctime>
 #include <sstream>
 
@@ -12,6 +13,11 @@ std::string text_of(const Json& map, const char* key) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_array()) return std::to_string(value.size());
   return value.dump();
+}
+
+std::string whole_number(const Json& map, const char* key) {
+  if (!map.is_object() || !map.contains(key) || !map[key].is_number()) return "-";
+  return std::to_string(std::llround(map[key].get<double>()));
 }
 
 Json list_of(const Json& map, const char* key) {

@@ -12,6 +12,8 @@ using tools::Json;
 
 // The value of a key as text; "-" where there is none.
 std::string text_of(const Json& map, const char* key);
+// A number without its fraction; "-" where there is none.
+std::string whole_number(const Json& map, const char* key);
 // An array, or an empty one.
 Json list_of(const Json& map, const char* key);
 Json map_of(const Json& map, const char* key);

@@ -48,7 +48,7 @@ void print_services(const Json& status) {
         if (word != "ok" && count.is_number_unsigned()) failed += count.get<std::uint64_t>();
       }
       methods.add({name + "." + text_of(method, "name"), text_of(method, "idempotent"),
-                   text_of(method, "run_us_estimate"),
+                   whole_number(method, "run_us_estimate"),
                    outcomes.empty() ? text_of(method, "ok") : text_of(outcomes, "ok"),
                    outcomes.empty() ? "-" : std::to_string(failed)});
     }
