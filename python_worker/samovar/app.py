@@ -82,6 +82,8 @@ def _find_service(target: str) -> Service:
 def _import_failed(module_name: str, error: BaseException) -> str:
     missing = isinstance(error, ModuleNotFoundError) and error.name is not None
     if missing and (module_name + ".").startswith(f"{error.name}."):  # type: ignore[attr-defined]
+        if error.name.endswith(".py"):  # type: ignore[attr-defined]
+            return f"name the module without .py: {module_name.removesuffix('.py')}"
         return (
             f"there is no module {error.name!r}: "  # type: ignore[attr-defined]
             f"looked in {os.getcwd()} and in the installed packages of {sys.prefix}"

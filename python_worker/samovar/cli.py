@@ -1,6 +1,7 @@
 """The command samovar-worker. Exit codes: 0 stopped as asked, 1 the app cannot be served, 2 wrong usage."""
 
 import argparse
+import difflib
 import logging
 import os
 import re
@@ -26,7 +27,14 @@ _TCP = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+(?:%\w+)?\]):([0-9]{1,
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One sentence instead of the whole usage."""
+        message += self._guess(message)
         self.exit(2, f"{PROGRAM}: {message}; see {PROGRAM} --help\n")
+
+    def _guess(self, message: str) -> str:
+        """The option that was meant, if one was misspelt."""
+        wrong = re.fullmatch(r"unrecognized arguments: (--[\w-]+).*", message, re.DOTALL)
+        close = wrong and difflib.get_close_matches(wrong[1], self._option_string_actions, 1, 0.75)
+        return f"; did you mean {close[0]}" if close else ""
 
 
 def check_endpoint(text: str) -> str:
@@ -250,6 +258,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("give one of MODULE:OBJECT, --expose and --lines")
     if asked.lines is None and (asked.lines_format or asked.lines_warm_up is not None):
         parser.error("--lines-format and --lines-warm-up go with --lines")
+    if asked.pool_id is not None and asked.parent_pid is None:
+        parser.error("--pool-id goes with --parent-pid")
     if asked.expose is not None:
         asked.target = f"{exposed.OPTION} {asked.expose}"
     elif asked.lines is not None:

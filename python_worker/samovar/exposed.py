@@ -49,7 +49,12 @@ def parse(text: str) -> Exposed:
         if match[3] is not None:
             exposed.first.append(match[3])
         elif match[2] is not None:
-            exposed.offers.append((match[1] or match[2].rpartition(".")[2], match[2]))
+            method = match[1] or match[2].rpartition(".")[2]
+            if any(method == name for name, _ in exposed.offers):
+                raise ValueError(
+                    f"{text!r} offers {method!r} twice: write another name for one, as in NAME={match[2]}"
+                )
+            exposed.offers.append((method, match[2]))
     if not exposed.offers and not exposed.all_public:
         raise ValueError(f"{text!r} only names what is called while loading, and offers nothing")
     return exposed

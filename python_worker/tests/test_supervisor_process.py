@@ -191,6 +191,7 @@ def test_a_broker_restart_keeps_the_workers_and_their_obituaries(broker, start):
             "line 4",
         ),
         ("nosuch:service", "there is no module 'nosuch'", ""),
+        ("desk.py:service", "name the module without .py: desk", ""),
         ("exits:service", "importing exits ended the process: SystemExit(0)", ""),
         (
             "desk:nothing",
