@@ -1,5 +1,8 @@
 #include "tools/cli/json_maps.hpp"
 
+#include <string.h>
+
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <ctime>
@@ -22,6 +25,17 @@ std::string whole_number(const Json& map, const char* key) {
 
 Json list_of(const Json& map, const char* key) {
   return map.is_object() && map.contains(key) && map[key].is_array() ? map[key] : Json::array();
+}
+
+Json sorted(Json list) {
+  std::sort(list.begin(), list.end(), [](const Json& left, const Json& right) {
+    return ::strverscmp(text_of(left, "name").c_str(), text_of(right, "name").c_str()) < 0;
+  });
+  return list;
+}
+
+Json sorted_list_of(const Json& map, const char* key) {
+  return sorted(list_of(map, key));
 }
 
 Json map_of(const Json& map, const char* key) {

@@ -16,6 +16,9 @@ std::string text_of(const Json& map, const char* key);
 std::string whole_number(const Json& map, const char* key);
 // An array, or an empty one.
 Json list_of(const Json& map, const char* key);
+// The same, by the names of its maps: worker-2 before worker-10.
+Json sorted_list_of(const Json& map, const char* key);
+Json sorted(Json list);
 Json map_of(const Json& map, const char* key);
 // The names of a list's elements, or the elements.
 std::string joined(const Json& list);

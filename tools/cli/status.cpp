@@ -30,18 +30,18 @@ void print_services(const Json& status) {
   Table services({"SERVICE", "STATE", "QUEUED", "BYTES", "IN FLIGHT", "ABANDONED", "WORKERS", "REASON"});
   Table workers({"WORKER", "SERVICE", "PID", "STATE", "IN FLIGHT", "CREDIT"});
   Table methods({"METHOD", "IDEMPOTENT", "RUN US", "OK", "FAILED"});
-  for (const auto& service : list_of(status, "services")) {
+  for (const auto& service : sorted_list_of(status, "services")) {
     const auto name = text_of(service, "name");
     const auto reason = text_of(service, "reason");
     services.add({name, text_of(service, "state"), text_of(service, "queued"),
                   text_of(service, "queued_bytes"), text_of(service, "in_flight"),
                   text_of(service, "abandoned"), text_of(service, "workers"),
                   reason == "-" ? "" : reason.substr(0, reason.find('\n'))});
-    for (const auto& worker : list_of(service, "workers")) {
+    for (const auto& worker : sorted_list_of(service, "workers")) {
       workers.add({text_of(worker, "name"), name, text_of(worker, "pid"), text_of(worker, "state"),
                    text_of(worker, "in_flight"), text_of(worker, "credit")});
     }
-    for (const auto& method : list_of(service, "methods")) {
+    for (const auto& method : sorted_list_of(service, "methods")) {
       const Json outcomes = map_of(method, "outcomes");
       std::uint64_t failed = 0;
       for (const auto& [word, count] : outcomes.items()) {
@@ -95,7 +95,7 @@ void print_pools(const Json& status) {
     if (!worker.contains(key) || !worker[key].is_number()) return std::string("-");
     return std::to_string(worker[key].get<std::uint64_t>() / 1000);
   };
-  for (const auto& service : list_of(status, "services")) {
+  for (const auto& service : sorted_list_of(status, "services")) {
     const auto name = text_of(service, "name");
     for (const auto& pool : list_of(service, "pools")) {
       const Json detail = map_of(pool, "detail");
@@ -130,7 +130,7 @@ int services(const Common& common) {
   const auto answer = ask(common, "samovar.services");
   if (!answer.result) return answer.exit_code;
   Table table({"SERVICE", "STATE", "WORKERS", "METHODS"});
-  for (const auto& service : *answer.result) {
+  for (const auto& service : sorted(*answer.result)) {
     table.add({text_of(service, "name"), text_of(service, "state"), text_of(service, "workers"),
                joined(list_of(service, "methods"))});
   }
