@@ -60,6 +60,7 @@ class Supervisor:
         self._retry = False
         self._stop_by: float | None = None  # when what still runs is killed
         self._lonely_at: float | None = time.monotonic() + _PATIENCE_S  # when the log says so
+        self._missed = False  # the log has said that there is no broker
         self._wakeup_read, self._wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._guardian = Guardian(options.parent_pid, options.pool_id, options.orphan_grace)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
@@ -166,12 +167,20 @@ class Supervisor:
         """Says once that no broker has answered since the start."""
         if self._lonely_at is not None and now >= self._lonely_at:
             self._lonely_at = None
+            self._missed = True
             endpoint = self._options.staff.endpoint
             log.warning("no broker answers at %s: waiting for one; is that its backend?", endpoint)
 
+    def _found_broker(self) -> None:
+        self._lonely_at = None
+        if self._missed:
+            log.info("the broker at %s is there", self._options.staff.endpoint)
+        self._missed = False
+
     def _serve_connection(self, now: float) -> None:
         connection = self._connection
-        connection.read_monitor(now)
+        if connection.read_monitor(now) is Change.ENDED:
+            self._missed = True
         connection.tick(now)
         while (received := connection.receive()) is not None:
             message = connection.decode_control(*received)
@@ -182,7 +191,7 @@ class Supervisor:
                     self._command(message)
                 elif connection.handle(message, now) is Change.BEGAN:
                     self._pool_sent = None
-                    self._lonely_at = None
+                    self._found_broker()
             except WireError as error:
                 log.error("dropped a message of the broker: %s", error)
 

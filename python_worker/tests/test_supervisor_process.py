@@ -171,12 +171,14 @@ def test_the_log_says_that_no_broker_answers(endpoint, start):
 
 
 def test_a_broker_restart_keeps_the_workers_and_their_obituaries(broker, start):
-    start()
+    pool = start()
     worker = broker.worker()
     broker.unbind()
     broker.bind()
     again = broker.worker()
     broker.supervisor()
+    log = pool.read_until(f"the broker at {broker.endpoint} is there")
+    assert f"samovar-worker: lost the broker at {broker.endpoint}" in log
     assert again.ready["pid"] == worker.ready["pid"]
     os.kill(worker.ready["pid"], signal.SIGKILL)
     assert broker.obituary()["worker_epoch"] == again.epoch
