@@ -375,9 +375,9 @@ def test_arrays_in_results_become_attachments_wherever_they_stand(crew):
     )
 
 
-def test_64_mebibytes_go_both_ways(crew):
-    size = 64 << 20
-    data = os.urandom(1 << 20) * 64
+def test_large_bodies_and_arrays_go_both_ways(crew):
+    size = 8 << 20
+    data = os.urandom(1 << 20) * 8
     assert crew.ok("large_later", data) == data
     reply = call_with(crew, "array_sum", [packed_array(0, "|u1", [size])], [data])
     assert reply.value[1:] == ["|u1", [size], False]

@@ -168,19 +168,6 @@ def test_a_result_beyond_the_limit_is_too_large_for_its_item_alone(broker, pool)
     assert len(replies[2].value) == broker.max_body - 100
 
 
-def test_large_bodies_pass_both_ways(endpoint, start):
-    broker = FakeBroker(endpoint, max_body=128 << 20)
-    try:
-        start()
-        worker = broker.worker()
-        [sized] = broker.call(worker, broker.item("desk.size", bytes(64 << 20)))
-        assert sized.value == 64 << 20
-        [zeros] = broker.call(worker, broker.item("desk.zeros", 64 << 20))
-        assert zeros.value == bytes(64 << 20)
-    finally:
-        broker.close()
-
-
 def test_attachments_come_and_go_beside_the_body(broker, pool):
     worker = broker.worker()
     replies = broker.call(

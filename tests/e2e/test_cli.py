@@ -167,7 +167,7 @@ def test_a_broker_that_comes_after_the_deadline_runs_nothing(scene: Scene) -> No
 
 def test_a_broker_that_comes_before_the_deadline_is_found(scene: Scene) -> None:
     program = scene.run(SAMOVAR, "--endpoint", scene.ipc("front"), "call", "kitchen.add", 1)
-    broker = scene.broker()
+    broker = scene.broker(config="[deadlines]\nno_worker_grace_ms = 60000\n")
     scene.pool(broker.backend)
     assert program.exit_code() == 0
     assert program.log() == "2\n"
