@@ -9,7 +9,7 @@
 namespace samovar::cli {
 namespace {
 
-// "ipgeo: generation 3 serves (load_s 1.6)"
+// "ipgeo: reloaded (generation 3, ok true, workers 2, seconds 1.6)"
 void print_done(const Json& done, const char* otherwise) {
   for (const auto& pool : list_of(done, "pools")) {
     std::string line = text_of(done, "service") + ": ";
@@ -60,7 +60,9 @@ int crashes(const Common& common, const std::string& service) {
       service.empty() ? ask(common, "samovar.crashes") : ask(common, "samovar.crashes", service);
   if (!answer.result) return answer.exit_code;
   for (const auto& crash : *answer.result) print_crash(crash);
-  if (answer.result->empty()) std::printf("no worker has died\n");
+  if (answer.result->empty()) {
+    std::printf("no worker%s has died\n", service.empty() ? "" : (" of '" + service + "'").c_str());
+  }
   return 0;
 }
 
