@@ -96,7 +96,6 @@ def test_what_cannot_be_encoded_is_named(expose: Expose, client: Client) -> None
         ("shelf:Box.no_such", "module shelf has no 'Box.no_such'"),
         ("shelf:WIDTH", "shelf:WIDTH is of type int, not a function"),
         ("shelf:Box.size", "shelf:Box.size needs an object of Box"),
-        ("shelf:add,add", "has a method 'add' already"),
         ("shelf:fails(),add", "load raised RuntimeError: the shelf is empty"),
     ],
 )
