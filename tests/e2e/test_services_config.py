@@ -208,6 +208,15 @@ def test_a_worker_command_that_does_not_exist_is_named_to_callers_and_in_the_log
     assert broker.lines("worker_command")
 
 
+def test_a_directory_that_does_not_exist_is_named_to_callers_and_in_the_log(scene: Scene) -> None:
+    block = service("pantry", "pantry:service").replace(str(APPS), "/nowhere")
+    broker = scene.broker(config=block)
+    outcome = broker.client().call("pantry.jars")
+    assert outcome.word == "unavailable"
+    assert "cannot enter its directory '/nowhere'" in outcome.message
+    assert broker.lines("cannot enter its directory '/nowhere'")
+
+
 @pytest.mark.parametrize(
     ("app", "said"),
     [
