@@ -57,6 +57,12 @@ void ClientHost::cancel(CallRecord& record) {
   pump();
 }
 
+void ClientHost::widen(CallRecord& record, std::uint64_t window) {
+  record.window = std::max(record.window, window);
+  session_.widen(record.call->id, window);
+  pump();
+}
+
 // What the transport does whenever something has happened.
 void ClientHost::pump() {
   const Time now = world_.clock().now();
@@ -73,7 +79,13 @@ void ClientHost::pump() {
       break;
     }
   }
-  for (const auto& completion : session_.take_completions()) world_.completed(completion, name_);
+  for (const auto& completion : session_.take_completions()) {
+    if (completion.is_item) {
+      world_.arrived(completion, *this);
+    } else {
+      world_.completed(completion, name_);
+    }
+  }
   if (const auto next = session_.next_deadline()) {
     world_.clock().at(*next, [this, serial = ++wake_serial_] {
       if (serial == wake_serial_) pump();

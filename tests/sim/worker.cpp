@@ -41,6 +41,7 @@ void Worker::drop_epoch() {
   queue_.clear();
   results_.clear();
   drained_ = draining_;
+  wake_streams();
 }
 
 std::size_t Worker::held() const {
@@ -72,6 +73,7 @@ void Worker::take(const broker::Message& message) {
       ready.methods["get"].idempotent = true;
       ready.methods["put"].idempotent = false;
       ready.methods["look"].pure = true;
+      ready.methods["scan"].stream = true;
       ready.concurrency = concurrency_;
       ready.credit = credit_;
       ready.name = name_;
@@ -99,6 +101,8 @@ void Worker::take(const broker::Message& message) {
         item.method = request.method;
         item.deadline = Time(std::chrono::microseconds(heard.sent_us + request.timeout_us));
         item.attachments = request.attachments;
+        item.is_stream = (request.flags & proto::kStream) != 0;
+        item.window = request.window;
         for (std::uint32_t i = 0; i < request.attachments; ++i) {
           if (message.attachments[taken++]->bytes() != item.echo + "#" + std::to_string(i)) {
             return world_.fail(item.echo + " came with the attachments of another");
@@ -115,6 +119,12 @@ void Worker::take(const broker::Message& message) {
       run_next();
       break;
     }
+    case proto::Kind::window:
+      if (heard.epoch == epoch_) widened(heard.windows);
+      break;
+    case proto::Kind::cancel:
+      if (heard.epoch == epoch_) cancelled(heard.cancelled);
+      break;
     case proto::Kind::drained:
       if (heard.epoch != epoch_) return;
       drained_ = true;
@@ -138,27 +148,44 @@ void Worker::run_next() {
       answer(item, Status::deadline_exceeded, 0);
       continue;
     }
+    if (item.cancelled) {
+      answer(item, Status::cancelled, 0);
+      continue;
+    }
     last_started_ = item.id;
     world_.began(item.echo, name_);
     item.began = world_.clock().now();
     const std::uint64_t run = ++runs_;
-    running_.emplace(run, std::move(item));
+    const bool is_stream = running_.emplace(run, std::move(item)).first->second.is_stream;
+    if (is_stream) {
+      stream_on(run);
+      continue;
+    }
     const auto slowest = random_.chance(0.05) ? 3 * service_.slowest : service_.slowest;
-    world_.clock().after(random_.between(1us, slowest), [this, run] {
-      if (!alive_) return;
-      if (paused_) {
-        finished_while_paused_.push_back(run);
-      } else {
-        finished(run);
-      }
-    });
+    finish_in(random_.between(1us, slowest), run);
   }
 }
 
+void Worker::finish_in(Duration delay, std::uint64_t run) {
+  world_.clock().after(delay, [this, run] {
+    if (!alive_) return;
+    if (paused_) {
+      finished_while_paused_.push_back(run);
+    } else {
+      finished(run);
+    }
+  });
+}
+
 void Worker::finished(std::uint64_t run) {
+  if (running_.at(run).is_stream) return step_stream(run);
+  end(run, random_.chance(0.05) ? Status::app_error : Status::ok);
+}
+
+void Worker::end(std::uint64_t run, Status status) {
   const Item item = std::move(running_.extract(run).mapped());
   const auto run_us = broker::to_us(world_.clock().now() - item.began);
-  if (item.epoch == epoch_) answer(item, random_.chance(0.05) ? Status::app_error : Status::ok, run_us);
+  if (item.epoch == epoch_) answer(item, status, run_us);
   run_next();
 }
 
@@ -168,11 +195,13 @@ void Worker::answer(const Item& item, Status status, std::uint64_t run_us) {
   result.reply.attempt = item.attempt;
   result.reply.status = status;
   result.reply.run_us = run_us;
-  const std::uint64_t attachments = status == Status::ok ? item.attachments : 0;
+  const std::uint64_t attachments = status == Status::ok && !item.is_stream ? item.attachments : 0;
   proto::ErrorValue error;
   error.message = item.echo;
   error.where = status == Status::deadline_exceeded ? "queued" : "worker";
-  result.reply.tail = status == Status::ok ? test::str(item.echo) : proto::encode_error(error);
+  result.reply.tail = status != Status::ok ? proto::encode_error(error)
+                      : item.is_stream     ? std::string(proto::kNil)
+                                           : test::str(item.echo);
   result.reply.tail +=
       test::ext(attachments ? std::map<std::string, std::uint64_t>{{"attachments", attachments}}
                             : std::map<std::string, std::uint64_t>{});

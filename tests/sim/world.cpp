@@ -47,6 +47,7 @@ broker::CoreConfig World::config() {
   config.startup_grace = 200ms;
   config.no_worker_grace = 100ms;
   config.drain_grace = 200ms;
+  config.stream_idle = 50ms;
   config.quarantine_after = quarantine_after_;
   if (configured_) {
     for (const auto& service : services_) config.services.push_back(service.name);
@@ -114,27 +115,30 @@ void World::submit_one(ClientHost& client) {
   const bool pure = random_.chance(0.25);
   const bool idempotent_method = pure || random_.chance(0.4);
   record.body = pure ? "look " + record.service + " " + std::to_string(random_.below(3)) : record.echo;
-  auto call = std::make_shared<client::Call>();
+  const bool is_stream = !pure && random_.chance(0.2);
+  const bool is_scan = !pure && is_stream != random_.chance(0.02);
+  auto call = record.call = std::make_shared<client::Call>();
   call->method = record.service + (random_.chance(0.02) ? ".nothing"
+                                   : is_scan            ? ".scan"
                                    : pure               ? ".look"
                                    : idempotent_method  ? ".get"
                                                         : ".put");
   if (random_.chance(0.2)) call->flags |= proto::kIdempotent;
   if (random_.chance(0.2)) call->flags |= proto::kMetadata;
-  record.may_run_twice = idempotent_method || (call->flags & proto::kIdempotent);
+  record.may_run_twice = (idempotent_method && !is_scan) || (call->flags & proto::kIdempotent);
   std::map<std::string, std::uint64_t> extensions;
   const std::uint64_t attachments = !pure && random_.chance(0.1) ? 1 + random_.below(3) : 0;
   if (attachments > 0) extensions["attachments"] = attachments;
   for (std::uint64_t i = 0; i < attachments; ++i) {
     call->attachments.push_back(Buffer(record.echo + "#" + std::to_string(i)));
   }
+  if (is_stream) make_stream(record, extensions);
   if (random_.chance(0.3)) extensions["priority"] = random_.below(3);
   call->tail = test::body(record.body) + test::ext(extensions);
   const auto timeout = random_.chance(0.3)   ? random_.between(200us, 20ms)
                        : random_.chance(0.5) ? random_.between(20ms, 500ms)
                                              : random_.between(500ms, kLongestDeadline);
   call->deadline = record.deadline = clock_.now() + timeout;
-  record.call = call;
   by_echo_[record.echo] = &record;
   by_call_[reinterpret_cast<std::uintptr_t>(call.get())] = &record;
   trace(record.client, " calls ", record.echo, " ", call->method,
@@ -254,7 +258,11 @@ void World::completed(const client::Completion& completion, const std::string& c
   }
   switch (outcome.status) {
     case Status::ok: {
-      const auto echo = test::text_of_value(outcome.value.bytes());
+      const auto echo = record.is_stream() ? record.body : test::text_of_value(outcome.value.bytes());
+      if (record.is_stream() && record.items != record.length)
+        return fail(record.echo + " ended without all of its items");
+      if (record.is_stream() && outcome.value.bytes() != proto::kNil)
+        return fail(record.echo + " is a stream, and ended with a value");
       if (echo != record.body) return fail(record.echo + " got the result of '" + echo + "'");
       if (record.runs + shared_runs_[record.body] == 0)
         return fail(record.echo + " has a result but never ran");
@@ -262,6 +270,7 @@ void World::completed(const client::Completion& completion, const std::string& c
       const bool has_metadata = ext.contains("queued_us") && ext.contains("worker");
       if (has_metadata != ((record.call->flags & proto::kMetadata) != 0))
         return fail(record.echo + ": metadata");
+      if (record.is_stream()) break;
       if (outcome.attachments.size() != record.call->attachments.size())
         return fail(record.echo + ": attachments");
       for (std::size_t i = 0; i < outcome.attachments.size(); ++i) {
@@ -279,6 +288,7 @@ void World::completed(const client::Completion& completion, const std::string& c
       break;
     case Status::bad_request:
       if (record.call->method.ends_with(".nothing")) break;
+      if (record.call->method.ends_with(".scan") != record.is_stream()) break;
       if (quarantine_after_ == 0 || deaths_[record.body] < quarantine_after_)
         return fail(record.echo + " was refused as bad");
       tally_.add("sim.quarantined");
@@ -294,6 +304,12 @@ void World::completed(const client::Completion& completion, const std::string& c
         return fail(record.echo + " was refused at no limit");
       break;
     case Status::deadline_exceeded:
+      if (record.is_stream() && where == "client" && clock_.now() < record.deadline) {
+        if (record.reader == Reader::quick && calm_)
+          return fail(record.echo + " has a quick reader, and lost its stream");
+        tally_.add("sim.streams_idle");
+        break;
+      }
       if (clock_.now() < record.deadline - 1us)
         return fail(record.echo + " was told that it is late before it was");
       if (calm_ && clock_.now() > record.deadline + kGrace / 2)
@@ -308,6 +324,10 @@ void World::completed(const client::Completion& completion, const std::string& c
     case Status::broker_lost:
       if (broker_stops_ + client_losses_[client] == 0)
         return fail(record.echo + " lost a broker that was not lost");
+      break;
+    case Status::internal:
+      if (!record.lied_about) return fail(record.echo + " ended as " + word);
+      tally_.add("sim.streams_spoilt");
       break;
     default: return fail(record.echo + " ended as " + word);
   }

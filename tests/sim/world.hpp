@@ -21,6 +21,9 @@
 
 namespace samovar::sim {
 
+// How the reader of a stream takes it: stops to take, or cancels, after so many items.
+enum class Reader { quick, slow, stops, cancels };
+
 // A call from its submission to its outcome, and how often it was run.
 struct CallRecord {
   std::string echo;  // names it
@@ -41,6 +44,15 @@ struct CallRecord {
   std::uint64_t worker_epoch = 0;
   std::uint8_t attempt = 1;
   bool dispatched = false;
+
+  // Of a stream.
+  bool is_stream() const { return call && (call->flags & proto::kStream) != 0; }
+  Reader reader = Reader::quick;
+  std::uint64_t reads = 0;   // see Reader
+  std::uint64_t window = 0;  // what its reader has said at most
+  std::uint64_t items = 0;   // that came
+  std::uint64_t length = 0;  // that its worker sends, if nothing stops it
+  bool lied_about = false;   // its worker broke the protocol
 };
 
 struct ServiceSpec {
@@ -105,6 +117,7 @@ class ClientHost final : public Peer {
 
   void submit(CallRecord& record);
   void cancel(CallRecord& record);
+  void widen(CallRecord& record, std::uint64_t window);
   std::size_t outstanding() const { return session_.outstanding(); }
   const client::SessionCounters& counters() const { return session_.counters(); }
 
@@ -148,6 +161,11 @@ class Worker final : public Peer {
     Time deadline{};
     std::uint32_t attachments = 0;
     Time began{};
+    bool is_stream = false;
+    bool cancelled = false;
+    bool rests = false;  // its reader takes no more for now
+    std::uint64_t window = 0;
+    std::uint64_t seq = 0;  // the next item's
   };
   struct Result {
     test::ReplySpec reply;
@@ -158,7 +176,15 @@ class Worker final : public Peer {
   void drop_epoch();
   void take(const broker::Message& message);
   void run_next();
+  void finish_in(Duration delay, std::uint64_t run);
   void finished(std::uint64_t run);
+  void end(std::uint64_t run, Status status);
+  Item* find(std::uint64_t id);
+  void widened(const std::vector<proto::Window>& windows);
+  void cancelled(const std::vector<std::uint64_t>& ids);
+  void wake_streams();
+  void stream_on(std::uint64_t run);
+  void step_stream(std::uint64_t run);
   void answer(const Item& item, Status status, std::uint64_t run_us);
   void flush();
   void lie();
@@ -243,6 +269,8 @@ class World {
   // Of calls of pure methods, which share their bodies.
   static bool is_shared(const std::string& body) { return body.starts_with("look "); }
   void completed(const client::Completion& completion, const std::string& client);
+  // An item of a stream.
+  void arrived(const client::Completion& item, ClientHost& client);
   void worker_lost(const std::string& service) { worker_losses_[service] += 1; }
   void connection_lost(const std::string& client) { client_losses_[client] += 1; }
   void spawn_later(const ServiceSpec& service, Supervisor* supervisor);
@@ -264,6 +292,8 @@ class World {
   void build();
   void submit_some();
   void submit_one(ClientHost& client);
+  void make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions);
+  void read_on(CallRecord& record, ClientHost& client);
   void break_something();
   void restart_broker(Duration down);
   Worker* any_worker();
