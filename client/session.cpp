@@ -148,7 +148,16 @@ void Session::on_drain(const proto::Head& head) {
     return;
   }
   draining_ = true;
-  end_waiting(Status::unavailable, "the broker at " + config_.endpoint + " is going away");
+  const std::string going = "the broker at " + config_.endpoint + " is going away";
+  while (table_.first_waiting() != kNone) {
+    const auto slot = table_.first_waiting();
+    if (table_[slot].attempts == 0) {
+      fail(slot, Status::unavailable, going);
+    } else {
+      fail(slot, Status::broker_lost,
+           going + ", and so had the one that held the call before: it may have run");
+    }
+  }
 }
 
 void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments) {

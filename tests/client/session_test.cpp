@@ -237,6 +237,18 @@ TEST_CASE("events that do not fit a state change nothing") {
   CHECK(h.session.state() == SessionState::greeting);
 }
 
+TEST_CASE("DRAIN ends a call that waits to be sent again as broker_lost: it may have run") {
+  Harness h;
+  h.make_ready();
+  const auto call = h.submit(10s, proto::kIdempotent);
+  h.requests();
+  h.session.disconnected(h.now);
+  CHECK(h.none_completed());
+  h.make_ready();
+  h.give(notice(proto::Kind::drain, h.epoch));
+  CHECK(h.outcome_of(call).status == Status::broker_lost);
+}
+
 TEST_CASE(
     "after DRAIN what waits and what comes is unavailable until the next epoch, and replies still count") {
   Harness h;
