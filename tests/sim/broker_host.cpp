@@ -39,6 +39,7 @@ void BrokerHost::crash() {
   world_.trace("the broker is gone");
   tally();
   inbox_.clear();
+  arrivals_before_ = arrivals_;
   wire_.reset();
   core_.reset();
   turn_at_ = Time::max();
@@ -105,6 +106,7 @@ void BrokerHost::saw_arrival(const Arrived& arrived) {
     if (!record) continue;
     record->line =
         record->client + " " + record->service + " " + std::to_string(static_cast<int>(item.priority));
+    record->sent_again = record->arrival > arrivals_before_;
     record->arrival = ++arrivals_;
     record->dispatched = false;
   }
@@ -142,7 +144,9 @@ void BrokerHost::saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_
                               std::uint8_t attempt) {
   const Time now = world_.clock().now();
   if (now >= record.deadline) return world_.fail(record.echo + " was dispatched after its deadline");
-  if (record.dispatched) {
+  if (record.sent_again) {
+    // The one sent before may still be here, under the old connection: nothing tells the two apart.
+  } else if (record.dispatched) {
     auto& last = requeued_to_[{record.worker_epoch, record.line}];
     if (record.dispatch_id < last)
       return world_.fail(record.echo + " was queued again behind a later one of its worker");

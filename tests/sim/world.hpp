@@ -44,6 +44,7 @@ struct CallRecord {
   std::uint64_t worker_epoch = 0;
   std::uint8_t attempt = 1;
   bool dispatched = false;
+  bool sent_again = false;  // by its client, to the same broker
 
   // Of a stream.
   bool is_stream() const { return call && (call->flags & proto::kStream) != 0; }
@@ -97,6 +98,7 @@ class BrokerHost {
   Time turn_at_ = Time::max();
   std::uint64_t turn_serial_ = 0;
   std::uint64_t arrivals_ = 0;
+  std::uint64_t arrivals_before_ = 0;               // this run of the broker
   std::map<broker::PeerId, std::uint64_t> epochs_;  // of workers
   std::map<std::uint64_t, Time> dying_until_;       // by epoch: those that are lost
   std::map<std::uint64_t, Time> buried_;            // by epoch: the turn that did it, or a later one
