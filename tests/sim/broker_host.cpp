@@ -104,8 +104,9 @@ void BrokerHost::saw_arrival(const Arrived& arrived) {
   for (const auto& item : items) {
     CallRecord* record = world_.find(test::text_of_body(item.body));
     if (!record) continue;
-    record->line =
-        record->client + " " + record->service + " " + std::to_string(static_cast<int>(item.priority));
+    // By connection: the broker may hold calls of one that has broken and of the next.
+    record->line = record->client + " " + std::to_string(broker::raw(arrived.peer)) + " " + record->service +
+                   " " + std::to_string(static_cast<int>(item.priority));
     record->sent_again = record->arrival > arrivals_before_;
     record->arrival = ++arrivals_;
     record->dispatched = false;
@@ -124,6 +125,7 @@ void BrokerHost::saw_dispatches(const std::vector<broker::Message>& messages) {
     if (heard.kind == proto::Kind::hello) epochs_[message.peer] = heard.epoch;
     for (const auto& item : heard.requests) {
       const auto body = test::text_of_body(item.body);
+      world_.dispatched(body, heard.epoch);
       if (World::is_shared(body)) continue;
       CallRecord* record = world_.find(body);
       if (!record) return world_.fail("the broker dispatched a request that nobody made");
@@ -143,7 +145,8 @@ void BrokerHost::saw_dispatches(const std::vector<broker::Message>& messages) {
 void BrokerHost::saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch,
                               std::uint8_t attempt) {
   const Time now = world_.clock().now();
-  if (now >= record.deadline) return world_.fail(record.echo + " was dispatched after its deadline");
+  // The wire counts in microseconds.
+  if (now >= record.deadline + 1us) return world_.fail(record.echo + " was dispatched after its deadline");
   if (record.sent_again) {
     // The one sent before may still be here, under the old connection: nothing tells the two apart.
   } else if (record.dispatched) {

@@ -67,7 +67,6 @@ void Worker::take(const broker::Message& message) {
       if (epoch_ != 0 || heard.hello.nonce != nonce_) return;
       epoch_ = last_epoch_ = heard.epoch;
       last_started_ = 0;
-      taken_.clear();
       proto::Ready ready;
       ready.service = service_.name;
       ready.methods["get"].idempotent = true;
@@ -108,7 +107,6 @@ void Worker::take(const broker::Message& message) {
             return world_.fail(item.echo + " came with the attachments of another");
           }
         }
-        taken_.insert(item.echo);
         queue_.push_back(std::move(item));
       }
       if (held() > credit_) return world_.fail(name_ + " holds more than its credit");
@@ -251,8 +249,7 @@ void Worker::lie() {
 void Worker::crash() {
   if (!alive_) return;
   world_.trace(name_, " crashes", " running ", running_.size(), ", holding ", held());
-  // Its broker may take for what ran whatever it has not got the reply of, be that on its way or lost.
-  for (const auto& body : taken_) world_.died_of(body);
+  world_.died(last_epoch_);
   world_.worker_lost(service_.name);
   world_.tally().add("sim.crashes");
   alive_ = false;

@@ -13,6 +13,11 @@ constexpr Duration kLongestDeadline = 3s;
 // The client ends calls by itself this long after their deadline, when nobody else does.
 constexpr Duration kGrace = client::limits::kDeadlineGrace + 1ms;
 
+std::string message_of(const client::Outcome& outcome) {
+  proto::ErrorValue error;
+  return proto::decode_error(outcome.value.bytes(), error) ? "" : error.message;
+}
+
 std::string where_of(const client::Outcome& outcome) {
   proto::ErrorValue error;
   return proto::decode_error(outcome.value.bytes(), error) ? "" : error.where;
@@ -236,6 +241,14 @@ void World::began(const std::string& echo, const std::string& worker) {
   if (record->runs > 1 && !record->may_run_twice) fail(echo + " ran twice");
 }
 
+// At most: how many deaths of workers its broker may have counted against it.
+std::uint32_t World::deaths_of(const std::string& body) const {
+  const auto at = dispatched_to_.find(body);
+  if (at == dispatched_to_.end()) return 0;
+  return static_cast<std::uint32_t>(
+      std::count_if(at->second.begin(), at->second.end(), [&](auto epoch) { return died_.contains(epoch); }));
+}
+
 void World::completed(const client::Completion& completion, const std::string& client) {
   const auto at = by_call_.find(reinterpret_cast<std::uintptr_t>(completion.call.get()));
   if (at == by_call_.end()) return fail("a call was completed that nobody made");
@@ -289,8 +302,8 @@ void World::completed(const client::Completion& completion, const std::string& c
     case Status::bad_request:
       if (record.call->method.ends_with(".nothing")) break;
       if (record.call->method.ends_with(".scan") != record.is_stream()) break;
-      if (quarantine_after_ == 0 || deaths_[record.body] < quarantine_after_)
-        return fail(record.echo + " was refused as bad");
+      if (quarantine_after_ == 0 || deaths_of(record.body) < quarantine_after_)
+        return fail(record.echo + " was refused as bad: " + message_of(outcome));
       tally_.add("sim.quarantined");
       break;
     case Status::no_service:

@@ -37,7 +37,7 @@ struct CallRecord {
   int outcomes = 0;
   int runs = 0;
 
-  // As seen at the broker: the order within one client, service and class.
+  // As seen at the broker: the order within one connection, service and class.
   std::string line;
   std::uint64_t arrival = 0;
   std::uint64_t dispatch_id = 0;  // the last
@@ -207,7 +207,6 @@ class Worker final : public Peer {
   bool paused_ = false;
   std::vector<std::uint64_t> finished_while_paused_;
   std::deque<broker::Message> unread_;  // while it is stopped
-  std::set<std::string> taken_;         // under this epoch
   std::deque<Item> queue_;
   std::map<std::uint64_t, Item> running_;  // by the number of the run
   std::uint64_t runs_ = 0;
@@ -266,10 +265,14 @@ class World {
   CallRecord* find(const std::string& echo);
   const CallRecord* any_call(Random& random) const { return &calls_[random.below(calls_.size())]; }
   void began(const std::string& body, const std::string& worker);
-  // It ran when a worker died.
-  void died_of(const std::string& body) { deaths_[body] += 1; }
+  // A call with this body was sent to the worker with this epoch.
+  void dispatched(const std::string& body, std::uint64_t epoch) { dispatched_to_[body].insert(epoch); }
+  // That worker crashed. Its broker may take for what ran whatever it has not got the reply of, be that on its way to the
+  // worker, or back, or lost.
+  void died(std::uint64_t epoch) { died_.insert(epoch); }
   // Of calls of pure methods, which share their bodies.
   static bool is_shared(const std::string& body) { return body.starts_with("look "); }
+  std::uint32_t deaths_of(const std::string& body) const;
   void completed(const client::Completion& completion, const std::string& client);
   // An item of a stream.
   void arrived(const client::Completion& item, ClientHost& client);
@@ -334,9 +337,10 @@ class World {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<CallRecord> calls_;
   std::unordered_map<std::string, CallRecord*> by_echo_;
-  std::map<std::uint64_t, CallRecord*> by_call_;  // by address of the session's call
-  std::map<std::string, int> shared_runs_;        // by body
-  std::map<std::string, std::uint32_t> deaths_;
+  std::map<std::uint64_t, CallRecord*> by_call_;                  // by address of the session's call
+  std::map<std::string, int> shared_runs_;                        // by body
+  std::map<std::string, std::set<std::uint64_t>> dispatched_to_;  // epochs, by body
+  std::set<std::uint64_t> died_;
   std::map<std::string, int> worker_losses_;
   std::map<std::string, int> client_losses_;
   int broker_stops_ = 0;
