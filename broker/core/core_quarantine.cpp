@@ -1,4 +1,5 @@
 // Requests that kill workers: counted when one dies, refused when they are known.
+#include <algorithm>
 #include <utility>
 
 #include "broker/core/core.hpp"
@@ -57,9 +58,12 @@ bool Core::refuse_quarantined(const Client& client, const proto::RequestItem& it
 // What ran when a worker died. True when something is refused from now on.
 bool Core::suspect(const Worker& worker, const Death& death, TimePoint now) {
   bool refused = false;
+  std::vector<std::uint64_t> counted;  // equal ones may have been running together: that is one death
   for (const Request* request = worker.held.front(); request; request = worker.held.next(*request)) {
     if (!was_running(worker, *request)) continue;
     const RequestKey key = key_of(*request);
+    if (std::find(counted.begin(), counted.end(), key.hash) != counted.end()) continue;
+    counted.push_back(key.hash);
     const bool before = quarantine_.refuses(*request->method, key, now) != nullptr;
     if (!quarantine_.strike(*request->method, key, death, now) || before) continue;
     refused = true;

@@ -144,10 +144,12 @@ void Core::bury(Worker& worker, TimePoint now) {
   if (service) service_changed(*service, now);
 }
 
-// As far as is known. Without a board a lone request must have been it.
+// As far as is known. Without a board a lone request must have been it. A worker that ended by itself ran nothing then,
+// unless the board says so: it has only lost its connection before its replies had left.
 bool Core::was_running(const Worker& worker, const Request& request) const {
   if (!worker.obituary) return false;
   const proto::Obituary& obituary = *worker.obituary;
+  if (obituary.exit_code == 0u && !obituary.running) return false;
   if (!obituary.last_started) return worker.held.size() == 1;
   const std::uint64_t id = raw(request.dispatch_id);
   if (worker.concurrency > 1) return id <= *obituary.last_started;
@@ -236,6 +238,7 @@ proto::ErrorValue Core::worker_lost_error(const Worker& worker, const Request& r
 void Core::handle(const event::Pool& event, TimePoint now) {
   Supervisor* supervisor = supervisor_of(event.peer, event.epoch, now);
   if (!supervisor) return;
+  if (may_not_provide(event.peer, event.pool.service, now)) return;
   Service* service = add_service(event.pool.service);
   if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes", now);
   service->known = true;
