@@ -1,114 +1,15 @@
 #include "broker/config_file.hpp"
 
-#include <toml++/toml.h>
 #include <filesystem>
 #include <functional>
-#include <map>
 
+#include "broker/config_section.hpp"
 #include "proto/codec.hpp"
 
 namespace samovar::broker {
 namespace {
 
 constexpr int kMostCpus = 1024;
-
-// One table of the file: takes the keys that are known, then names the first one that is not.
-class Section {
- public:
-  Section(const std::string& path, std::string name, const toml::table& table)
-      : path_(path), name_(std::move(name)), table_(table) {}
-
-  void text(const char* key, std::string& out) {
-    if (const auto* node = find(key)) out = value<std::string>(*node, key, "a string");
-  }
-
-  void flag(const char* key, bool& out) {
-    if (const auto* node = find(key)) out = value<bool>(*node, key, "true or false");
-  }
-
-  template <typename Number>
-  void number(const char* key, Number& out, std::int64_t least, std::int64_t most) {
-    const auto* node = find(key);
-    if (!node) return;
-    const auto got = value<std::int64_t>(*node, key, "a whole number");
-    if (got < least || got > most) {
-      fail(*node, key, "has to be between " + std::to_string(least) + " and " + std::to_string(most));
-    }
-    out = static_cast<Number>(got);
-  }
-
-  void milliseconds(const char* key, Duration& out) {
-    std::int64_t ms = -1;
-    number(key, ms, 0, std::int64_t{1000} * 3600 * 24 * 365);
-    if (ms >= 0) out = std::chrono::milliseconds(ms);
-  }
-
-  void texts(const char* key, std::vector<std::string>& out) {
-    const auto* node = find(key);
-    if (!node) return;
-    if (node->is_string()) {
-      out = {node->value_or(std::string())};
-      return;
-    }
-    const auto* array = node->as_array();
-    if (!array || !array->is_homogeneous<std::string>())
-      fail(*node, key, "has to be a string or a list of strings");
-    out.clear();
-    for (const auto& element : *array) out.push_back(element.value_or(std::string()));
-  }
-
-  void numbers(const char* key, std::vector<int>& out, std::int64_t most) {
-    const auto* node = find(key);
-    if (!node) return;
-    const auto* array = node->as_array();
-    if (!array) fail(*node, key, "has to be a list of whole numbers");
-    out.clear();
-    for (const auto& element : *array) {
-      const auto got = element.value_exact<std::int64_t>();
-      if (!got || *got < 0 || *got > most) {
-        fail(*node, key, "has to be a list of whole numbers from 0 to " + std::to_string(most));
-      }
-      out.push_back(static_cast<int>(*got));
-    }
-  }
-
-  const toml::node* find(const char* key) {
-    known_.push_back(key);
-    const auto at = table_.find(key);
-    return at == table_.end() ? nullptr : &at->second;
-  }
-
-  void finish() const {
-    for (const auto& [key, node] : table_) {
-      if (std::find(known_.begin(), known_.end(), key.str()) == known_.end()) {
-        std::string names;
-        for (const auto& known : known_) names += (names.empty() ? "" : ", ") + known;
-        throw BadOptions(where(node) + "unknown key '" + name_ + std::string(key.str()) +
-                         "'; known here: " + names);
-      }
-    }
-  }
-
-  [[noreturn]] void fail(const toml::node& node, const std::string& key, const std::string& why) const {
-    throw BadOptions(where(node) + "'" + name_ + key + "' " + why);
-  }
-
- private:
-  template <typename T>
-  T value(const toml::node& node, const char* key, const char* wanted) const {
-    if (const auto got = node.value_exact<T>()) return *got;
-    fail(node, key, std::string("has to be ") + wanted);
-  }
-
-  std::string where(const toml::node& node) const {
-    return path_ + ":" + std::to_string(node.source().begin.line) + ": ";
-  }
-
-  const std::string& path_;
-  const std::string name_;
-  const toml::table& table_;
-  std::vector<std::string> known_;
-};
 
 void read_section(Section& top, const std::string& path, const char* name,
                   const std::function<void(Section&)>& read) {
@@ -147,16 +48,7 @@ ServiceOptions read_service(const std::string& path, const std::string& director
 }  // namespace
 
 void read_config_file(const std::string& path, Options& options) {
-  // It could be opened, and would look like an empty file.
-  if (std::filesystem::is_directory(path)) throw BadOptions(path + ": is a directory, not a file");
-  toml::table table;
-  try {
-    table = toml::parse_file(path);
-  } catch (const toml::parse_error& error) {
-    const auto line = error.source().begin.line;
-    throw BadOptions((line ? path + ":" + std::to_string(line) : path) + ": " +
-                     std::string(error.description()));
-  }
+  const toml::table table = parse_toml(path);
   const std::string directory = std::filesystem::absolute(path).parent_path().string();
 
   Section top(path, "", table);
@@ -186,14 +78,18 @@ void read_config_file(const std::string& path, Options& options) {
     limits.number("max_outstanding_per_client", options.core.max_outstanding_per_client, 1, kMost);
     limits.number("quarantine_after", options.core.quarantine_after, 0, 1'000'000);
   });
-  if (const auto* node = top.find("service")) {
-    const auto* array = node->as_array();
-    if (!array || !array->is_homogeneous<toml::table>())
-      top.fail(*node, "service", "has to be written as [[service]]");
-    for (const auto& element : *array) {
-      options.services.push_back(read_service(path, directory, *element.as_table()));
-    }
-  }
+  read_section(top, path, "security", [&](Section& security) {
+    const auto file = [&](const char* key, std::string& out) {
+      security.text(key, out);
+      if (!out.empty()) out = (std::filesystem::path(directory) / out).lexically_normal().string();
+    };
+    file("key", options.security.key);
+    file("allow", options.security.allow);
+    file("pool_key", options.security.pool_key);
+  });
+  for_each_block(top, "service", [&](const toml::table& block) {
+    options.services.push_back(read_service(path, directory, block));
+  });
   top.finish();
 }
 
@@ -206,7 +102,7 @@ std::string default_config() {
 frontend = ["tcp://127.0.0.1:7711"]
 backend = ["tcp://127.0.0.1:7712"]
 
-# Without keys there is no telling who connects: an address beyond this machine has to be allowed here.
+# Without keys ([security]) there is no telling who connects: an address beyond this machine has to be allowed here.
 insecure = false
 
 # Run on these CPUs only, with the workers that [[service]] starts; [] is anywhere. All of a call's processes on one CPU
@@ -219,6 +115,12 @@ worker_command = "samovar-worker"
 # Where requests are saved that are refused because workers died of them; "" is $STATE_DIRECTORY, $XDG_STATE_HOME/samovar
 # or ~/.local/state/samovar.
 state_directory = ""
+
+[security]
+# With keys (CURVE) all connections are encrypted, and only those whose key is in `allow` are taken (docs/SECURITY.md).
+key = ""          # this broker's: samovar keygen NAME makes one; relative to this file
+allow = ""        # who may connect and do what; SIGHUP reads it again
+pool_key = ""     # that of the workers that [[service]] starts
 
 [log]
 level = "info"    # debug, info, warning, error, off

@@ -43,8 +43,8 @@ void check_endpoint(const std::string& endpoint, bool insecure) {
   if (!insecure && !is_this_machine(address.substr(0, colon))) {
     throw BadOptions(
         "'" + endpoint +
-        "' is reachable from beyond this machine, and nothing tells who connects: use 127.0.0.1, or say "
-        "--insecure");
+        "' is reachable from beyond this machine, and nothing tells who connects: use 127.0.0.1, give keys "
+        "([security]), or say --insecure");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/options.hpp"
+#include "broker/zap.hpp"
 #include "proto/codec.hpp"
 #include "proto/limits.hpp"
 
@@ -72,6 +73,11 @@ constexpr int kSendQueue = 64;
 // libzmq bounds what waits in a socket for one peer by messages only: large ones are held back here.
 constexpr std::size_t kMaxHeldBytes = 64u << 20;
 
+std::string_view user_of(zmq::message_t& frame) {
+  const char* key = zmq_msg_gets(frame.handle(), "User-Id");  // as Zap answered
+  return key ? key : "";
+}
+
 // A suspect is asked again after this long.
 constexpr auto kProbeEvery = std::chrono::milliseconds(1);
 
@@ -81,8 +87,13 @@ std::string monitor_name(Side side) {
 
 }  // namespace
 
-Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body)
-    : side_(side), serial_(serial), socket_(context, ZMQ_ROUTER), monitor_(context, ZMQ_PAIR) {
+Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body,
+           const std::string& secret_key)
+    : side_(side),
+      secured_(!secret_key.empty()),
+      serial_(serial),
+      socket_(context, ZMQ_ROUTER),
+      monitor_(context, ZMQ_PAIR) {
   const auto ms = [](auto duration) { return static_cast<int>(std::chrono::milliseconds(duration).count()); };
   socket_.set(zmq::sockopt::router_mandatory, true);
   socket_.set(zmq::sockopt::sndhwm, kSendQueue);
@@ -91,6 +102,14 @@ Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_
   socket_.set(zmq::sockopt::heartbeat_ivl, ms(limits::kHeartbeatInterval));
   socket_.set(zmq::sockopt::heartbeat_timeout, ms(limits::kHeartbeatTimeout));
   socket_.set(zmq::sockopt::backlog, 1024);
+  socket_.set(zmq::sockopt::handshake_ivl, ms(limits::kHandshakeTimeout));
+  if (secured_) {
+    socket_.set(zmq::sockopt::curve_server, true);
+    socket_.set(zmq::sockopt::curve_secretkey, secret_key);
+    socket_.set(zmq::sockopt::zap_domain, Zap::kDomain);
+    // An I/O thread for each side: handshakes of one are no burden to the other's data.
+    socket_.set(zmq::sockopt::affinity, std::uint64_t{side == Side::frontend ? 1u : 2u});
+  }
 
   const auto name = monitor_name(side);
   if (zmq_socket_monitor(socket_.handle(), name.c_str(), ZMQ_EVENT_DISCONNECTED) != 0) throw zmq::error_t();
@@ -120,14 +139,37 @@ void Gate::bind(const std::string& endpoint) {
 
 // --- receiving -------------------------------------------------------------------------------------------
 
-PeerId Gate::identify(zmq::message_t& routing_id) {
-  const std::string key(static_cast<const char*>(routing_id.data()), routing_id.size());
-  const auto at = by_routing_id_.find(key);
-  if (at != by_routing_id_.end()) return at->second;
-  const auto id = static_cast<PeerId>(++serial_);
-  by_routing_id_.emplace(key, id);
-  peers_[raw(id)].routing_id = key;
-  return id;
+// Who sent this message. A routing id is a peer's claim, its key is proved: one that comes with another key than before
+// is somebody else's.
+Gate::Peer& Gate::identify(const std::string& routing_id, zmq::message_t& frame, Received& out) {
+  const auto at = by_routing_id_.find(routing_id);
+  if (at == by_routing_id_.end()) return add_peer(routing_id, frame, out);
+  Peer& peer = peers_[raw(at->second)];
+  if (secured_ && peer.key != user_of(frame)) {
+    replaced_.push_back(at->second);
+    by_routing_id_.erase(at);
+    return add_peer(routing_id, frame, out);
+  }
+  out.peer = at->second;
+  return peer;
+}
+
+Gate::Peer& Gate::add_peer(const std::string& routing_id, zmq::message_t& frame, Received& out) {
+  out.peer = static_cast<PeerId>(++serial_);
+  out.is_new = true;
+  by_routing_id_.emplace(routing_id, out.peer);
+  Peer& peer = peers_[raw(out.peer)];
+  peer.routing_id = routing_id;
+  if (secured_) peer.key = user_of(frame);
+  peer.descriptor = zmq_msg_get(frame.handle(), ZMQ_SRCFD);
+  if (peer.descriptor >= 0) by_descriptor_.emplace(peer.descriptor, out.peer);
+  return peer;
+}
+
+std::vector<PeerId> Gate::peers() const {
+  std::vector<PeerId> all;
+  for (const auto& [id, peer] : peers_) all.push_back(static_cast<PeerId>(id));
+  return all;
 }
 
 bool Gate::receive(Received& out) {
@@ -137,24 +179,24 @@ bool Gate::receive(Received& out) {
     return false;
   }
   out = {};
-  out.peer = identify(part);
+  const std::string routing_id = part.to_string();
   bool more = part.more();
   while (more) {
     zmq::message_t next;
     if (!socket_.recv(next, zmq::recv_flags::dontwait)) break;
     more = next.more();
     if (!out.frame) {
-      Peer& peer = peers_[raw(out.peer)];
-      if (peer.descriptor < 0) {
-        peer.descriptor = zmq_msg_get(next.handle(), ZMQ_SRCFD);
-        if (peer.descriptor >= 0) by_descriptor_.emplace(peer.descriptor, out.peer);
-      }
+      identify(routing_id, next, out);
       out.frame = std::make_shared<ReceivedFrame>(std::move(next));
     } else if (out.attachments.size() < kMaxFrames) {
       out.attachments.push_back(std::make_shared<ReceivedFrame>(std::move(next)));
     }
   }
-  if (!out.frame) out.frame = std::make_shared<ReceivedFrame>(zmq::message_t());
+  if (!out.frame) {
+    zmq::message_t none;
+    identify(routing_id, none, out);
+    out.frame = std::make_shared<ReceivedFrame>(std::move(none));
+  }
   return true;
 }
 
@@ -264,7 +306,7 @@ void Gate::read_monitor(TimePoint now) {
 }
 
 std::vector<PeerId> Gate::find_lost(TimePoint now) {
-  std::vector<PeerId> lost;
+  std::vector<PeerId> lost = std::exchange(replaced_, {});
   if (now - probed_at_ < kProbeEvery) return lost;
   probed_at_ = now;
   std::erase_if(suspects_, [&](const auto& entry) {
@@ -285,7 +327,8 @@ std::vector<PeerId> Gate::find_lost(TimePoint now) {
 void Gate::forget(PeerId peer) {
   const auto at = peers_.find(raw(peer));
   for (const Message& message : at->second.unsent) dropped_ += message.replies;
-  by_routing_id_.erase(at->second.routing_id);
+  const auto known = by_routing_id_.find(at->second.routing_id);
+  if (known != by_routing_id_.end() && known->second == peer) by_routing_id_.erase(known);
   const auto [from, to] = by_descriptor_.equal_range(at->second.descriptor);
   for (auto entry = from; entry != to; ++entry) {
     if (entry->second == peer) {

@@ -21,6 +21,7 @@ namespace samovar::broker {
 
 struct Received {
   PeerId peer{};
+  bool is_new = false;  // the peer's first message
   FramePtr frame;
   Frames attachments;
 };
@@ -30,8 +31,10 @@ using HeldBytes = std::shared_ptr<std::atomic<std::size_t>>;
 
 class Gate {
  public:
-  // `serial` numbers the peers of all gates of a process. `max_body` as announced.
-  Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body);
+  // `serial` numbers the peers of all gates of a process. `max_body` as announced. With a `secret_key`, in Z85, peers
+  // need keys of their own, and Zap decides about them.
+  Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body,
+       const std::string& secret_key);
 
   // Throws BadOptions when the endpoint cannot be bound. Afterwards endpoints() has its actual name.
   void bind(const std::string& endpoint);
@@ -41,6 +44,10 @@ class Gate {
   bool receive(Received& out);
   // False when there is nothing to receive until descriptor() is readable.
   bool may_receive();
+
+  // The public key that the peer has proved to have; empty without security.
+  const std::string& key_of(PeerId peer) const { return peers_.at(raw(peer)).key; }
+  std::vector<PeerId> peers() const;
 
   // Sends now what can be sent, and keeps the rest for retry_unsent(). A peer that is found gone becomes suspect.
   void send(Message&& message);
@@ -54,7 +61,7 @@ class Gate {
   // be received before they are forgotten.
   std::vector<PeerId> find_lost(TimePoint now);
   void forget(PeerId peer);
-  bool has_suspects() const { return !suspects_.empty(); }
+  bool has_suspects() const { return !suspects_.empty() || !replaced_.empty(); }
 
   // To be polled for input, and said when they have some. They tell of changes only, so ask may_receive() first.
   int descriptor() const { return descriptor_; }
@@ -73,6 +80,7 @@ class Gate {
  private:
   struct Peer {
     std::string routing_id;
+    std::string key;
     int descriptor = -1;
     HeldBytes held = std::make_shared<std::atomic<std::size_t>>(0);
     std::deque<Message> unsent;
@@ -80,12 +88,14 @@ class Gate {
   };
   enum class Sent : std::uint8_t { yes, full, gone };
 
-  PeerId identify(zmq::message_t& routing_id);
+  Peer& identify(const std::string& routing_id, zmq::message_t& frame, Received& out);
+  Peer& add_peer(const std::string& routing_id, zmq::message_t& frame, Received& out);
   Sent try_send(const Peer& peer, Message& message);
   void keep_unsent(PeerId id, Peer& peer, Message&& message);
   void suspect(PeerId peer, TimePoint now);
 
   const Side side_;
+  const bool secured_;
   std::uint64_t& serial_;
   std::vector<EndpointLock> locks_;
   std::vector<std::string> endpoints_;
@@ -101,6 +111,7 @@ class Gate {
   std::unordered_map<std::uint64_t, Peer> peers_;
   std::unordered_multimap<int, PeerId> by_descriptor_;
   std::unordered_map<std::uint64_t, TimePoint> suspects_;  // until when
+  std::vector<PeerId> replaced_;                           // another key took the routing id of these
   TimePoint probed_at_{};
   std::vector<std::uint64_t> unsent_;  // peers with messages that wait
   std::uint64_t dropped_ = 0;

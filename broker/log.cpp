@@ -34,7 +34,7 @@ spdlog::level::level_enum level_of(Note::Level level) {
 
 void open_log(const LogOptions& options) {
   auto logger =
-      std::make_shared<spdlog::logger>("samovard", std::make_shared<spdlog::sinks::stderr_sink_st>());
+      std::make_shared<spdlog::logger>("samovard", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   if (options.format == "json") {
     formatter->add_flag<JsonMessage>('J').set_pattern(

@@ -27,8 +27,17 @@ void check_word(const std::string& key, const std::string& word, std::initialize
 void check(Options& options) {
   check_word("log level", options.log.level, {"debug", "info", "warning", "error", "off"});
   check_word("log format", options.log.format, {"text", "json"});
+  const auto& security = options.security;
+  if (security.key.empty() != security.allow.empty()) {
+    throw BadOptions(
+        "'security.key' and 'security.allow' belong together: the broker's key, and who may connect");
+  }
+  if (!security.key.empty() && security.pool_key.empty() && !options.services.empty()) {
+    throw BadOptions("'security.pool_key' is missing: the workers of [[service]] need a key to connect with");
+  }
+  const bool anyone = security.key.empty() && !options.insecure;
   for (const auto* endpoints : {&options.frontend, &options.backend}) {
-    for (const auto& endpoint : *endpoints) check_endpoint(endpoint, options.insecure);
+    for (const auto& endpoint : *endpoints) check_endpoint(endpoint, !anyone);
   }
   for (std::size_t i = 0; i < options.services.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {

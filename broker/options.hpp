@@ -27,6 +27,13 @@ struct LogOptions {
   std::string format = "text";  // or "json": one object a line
 };
 
+// Paths; empty: no security.
+struct SecurityOptions {
+  std::string key;       // the broker's own, both halves
+  std::string allow;     // the list of who may connect
+  std::string pool_key;  // of the workers that it starts itself
+};
+
 struct Options {
   std::vector<std::string> frontend;
   std::vector<std::string> backend;
@@ -35,6 +42,7 @@ struct Options {
   std::string worker_command = "samovar-worker";
   std::string state_directory;  // for what outlives this process; empty: the usual place
   std::vector<ServiceOptions> services;
+  SecurityOptions security;
   LogOptions log;
   CoreConfig core;
 };

@@ -75,8 +75,11 @@ std::string target(const ServiceOptions& service) {
 
 }  // namespace
 
-Pools::Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend)
-    : worker_command_(std::move(worker_command)), backend_(std::move(backend)) {
+Pools::Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend,
+             SecurityOptions security)
+    : worker_command_(std::move(worker_command)),
+      backend_(std::move(backend)),
+      security_(std::move(security)) {
   for (auto& service : services) {
     Pool& pool = pools_.emplace_back();
     pool.options = std::move(service);
@@ -101,6 +104,9 @@ std::vector<std::string> Pools::arguments_of(const Pool& pool) const {
                                      "--connect",     backend_,
                                      "--workers",     std::to_string(pool.options.workers),
                                      "--name",        pool.options.name};
+  if (!security_.key.empty()) {
+    arguments.insert(arguments.end(), {"--key", security_.pool_key, "--broker-key", security_.key});
+  }
   arguments.insert(arguments.end(), pool.options.arguments.begin(), pool.options.arguments.end());
   return arguments;
 }

@@ -16,7 +16,8 @@ namespace samovar::broker {
 
 class Pools {
  public:
-  Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend);
+  Pools(std::vector<ServiceOptions> services, std::string worker_command, std::string backend,
+        SecurityOptions security);
   // Kills what still runs.
   ~Pools();
   Pools(const Pools&) = delete;
@@ -56,6 +57,7 @@ class Pools {
 
   const std::string worker_command_;
   const std::string backend_;
+  const SecurityOptions security_;
   std::vector<Pool> pools_;
   std::optional<TimePoint> kill_at_;
 };

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "broker/host.hpp"
+#include "proto/key_file.hpp"
 
 namespace samovar::broker {
 namespace {
@@ -37,8 +38,18 @@ constexpr auto kTellTimeEvery = 5s;
 // ends: so long it has for the last replies.
 constexpr auto kParting = 200ms;
 
+std::string secret_key(const SecurityOptions& security) {
+  if (security.key.empty()) return {};
+  try {
+    return proto::read_key_pair(security.key).secret_key;
+  } catch (const proto::BadKey& error) {
+    throw BadOptions(error.what());
+  }
+}
+
 CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend) {
   CoreConfig config = options.core;
+  config.secured = !options.security.key.empty();
   for (const auto& endpoint : options.frontend) frontend.bind(endpoint);
   for (const auto& endpoint : options.backend) backend.bind(endpoint);
   for (const auto& endpoint : frontend.endpoints()) config.endpoints.push_back("frontend " + endpoint);
@@ -54,11 +65,15 @@ CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend)
 }  // namespace
 
 Server::Server(const Options& options, int signals)
-    : frontend_(context_, Side::frontend, peer_serial_, options.core.max_body),
-      backend_(context_, Side::backend, peer_serial_, options.core.max_body),
+    : context_(options.security.key.empty() ? 1 : 2),
+      security_(options.security),
+      access_(security_.allow.empty() ? nullptr : read_access_list(security_.allow)),
+      zap_(access_ ? std::make_unique<Zap>(context_, access_) : nullptr),
+      frontend_(context_, Side::frontend, peer_serial_, options.core.max_body, secret_key(security_)),
+      backend_(context_, Side::backend, peer_serial_, options.core.max_body, secret_key(security_)),
       core_(with_endpoints(options, frontend_, backend_), Clock::now()),
       wire_(core_),
-      pools_(options.services, options.worker_command, backend_.endpoints().front()),
+      pools_(options.services, options.worker_command, backend_.endpoints().front(), security_),
       saved_requests_(options.state_directory.empty() ? default_state_directory() : options.state_directory),
       signals_(signals) {}
 
@@ -93,6 +108,7 @@ void Server::receive(Gate& gate, Side side, TimePoint now) {
   std::size_t bytes = 0;
   for (int count = 0; count < kBatchMessages && bytes < kBatchBytes && gate.receive(received); ++count) {
     bytes += received.frame->bytes().size();
+    if (received.is_new && access_) grant(gate, side, received.peer, now);
     wire_.receive(side, received.peer, received.frame, std::move(received.attachments), now);
   }
 }
@@ -115,12 +131,35 @@ void Server::look_for_lost(Gate& gate, Side side, TimePoint now) {
   }
 }
 
+// Tells the core what a peer may do: nothing, if its key has been taken from the list since its handshake.
+void Server::grant(Gate& gate, Side side, PeerId peer, TimePoint now) {
+  const auto at = access_->find(gate.key_of(peer));
+  core_.handle(event::Granted{side, peer, at == access_->end() ? nullptr : at->second}, now);
+}
+
+void Server::read_access_again(TimePoint now) {
+  if (!access_) return spdlog::info("SIGHUP: there is no list of keys to read again");
+  try {
+    access_ = read_access_list(security_.allow);
+  } catch (const BadOptions& error) {
+    return spdlog::error("the list of keys stays as it was: {}", error.what());
+  }
+  zap_->allow(access_);
+  for (const PeerId peer : frontend_.peers()) grant(frontend_, Side::frontend, peer, now);
+  for (const PeerId peer : backend_.peers()) grant(backend_, Side::backend, peer, now);
+  spdlog::info("the list of keys has been read again: {} keys", access_->size());
+}
+
 void Server::read_signals(TimePoint now) {
   if (!std::exchange(signalled_, false)) return;
   signalfd_siginfo info{};
   while (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGCHLD) {
       pools_.reap(now);
+      continue;
+    }
+    if (info.ssi_signo == SIGHUP) {
+      read_access_again(now);
       continue;
     }
     stop_signals_ += 1;
@@ -144,6 +183,10 @@ void Server::flush(TimePoint now) {
     }
   }
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
+  if (zap_ && zap_->refused() > refused_told_) {
+    const auto refused = zap_->refused();
+    core_.handle(event::HandshakesRefused{refused - std::exchange(refused_told_, refused)}, now);
+  }
   if (const auto dropped = frontend_.dropped(); dropped > dropped_told_) {
     const auto count = dropped - std::exchange(dropped_told_, dropped);
     core_.handle(event::RepliesDropped{count}, now);

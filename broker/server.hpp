@@ -1,6 +1,7 @@
 // The core with sockets around it: one thread, one loop.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,13 +14,14 @@
 #include "broker/options.hpp"
 #include "broker/pools.hpp"
 #include "broker/saved_requests.hpp"
+#include "broker/zap.hpp"
 
 namespace samovar::broker {
 
 class Server {
  public:
-  // Binds all endpoints; throws BadOptions when one cannot be had. `signals` is a signalfd of SIGTERM, SIGINT and
-  // SIGCHLD, which must be blocked in every thread.
+  // Binds all endpoints; throws BadOptions when one cannot be had. `signals` is a signalfd of SIGTERM, SIGINT, SIGHUP
+  // and SIGCHLD, which must be blocked in every thread.
   Server(const Options& options, int signals);
 
   // Serves until it has drained after SIGTERM or SIGINT. Returns the exit code.
@@ -31,6 +33,8 @@ class Server {
   void receive(Gate& gate, Side side, TimePoint now);
   void look_for_lost(Gate& gate, Side side, TimePoint now);
   void read_signals(TimePoint now);
+  void grant(Gate& gate, Side side, PeerId peer, TimePoint now);
+  void read_access_again(TimePoint now);
   void tell_time(TimePoint now);
   void flush(TimePoint now);
   void save_poisoned(TimePoint now);
@@ -39,6 +43,9 @@ class Server {
   int wait_ms(TimePoint now) const;
 
   zmq::context_t context_;
+  const SecurityOptions security_;
+  AccessListPtr access_;      // null: no security
+  std::unique_ptr<Zap> zap_;  // likewise
   std::uint64_t peer_serial_ = 0;
   Gate frontend_;
   Gate backend_;
@@ -50,6 +57,7 @@ class Server {
   const int signals_;
   int stop_signals_ = 0;
   std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
+  std::uint64_t refused_told_ = 0;    // of zap_->refused(): what the core knows
   std::uint64_t dropped_told_ = 0;    // of frontend_.dropped(): what the log knows
   bool signalled_ = true;             // there may be signals to read
   TimePoint clock_told_{};            // when the core was told the time for people

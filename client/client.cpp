@@ -26,6 +26,19 @@ client::SessionConfig session_config(const std::string& endpoint, const ClientOp
   return config;
 }
 
+client::Keys keys_of(const ClientOptions& options) {
+  if (options.key_file.empty() != options.broker_key_file.empty()) {
+    throw std::invalid_argument(
+        "key_file and broker_key_file belong together: this client's key, and the broker's");
+  }
+  if (options.key_file.empty()) return {};
+  try {
+    return {proto::read_key_pair(options.key_file), proto::read_public_key(options.broker_key_file)};
+  } catch (const proto::BadKey& error) {
+    throw std::invalid_argument(error.what());
+  }
+}
+
 detail::Reply take_reply(PendingCall& call, std::string_view endpoint) {
   return {std::move(call.outcome), std::move(call.method), endpoint, (call.flags & proto::kIdempotent) != 0};
 }
@@ -60,7 +73,7 @@ void require(bool valid) {
 Client::Client(const std::string& endpoint, ClientOptions options)
     : timeout_(options.timeout),
       driver_(std::make_shared<detail::Driver>(session_config(endpoint, options),
-                                               client::make_zmq_transport(endpoint))) {}
+                                               client::make_zmq_transport(endpoint, keys_of(options)))) {}
 
 Client::~Client() {
   if (driver_->usable()) {

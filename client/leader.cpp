@@ -130,6 +130,15 @@ bool Driver::receive() {
         session_.disconnected(Clock::now());
         break;
       case Transport::Event::handshake_failed: session_.handshake_failed(); break;
+      case Transport::Event::refused:
+        session_.unauthorized("does not know this client's key", Clock::now());
+        break;
+      case Transport::Event::wants_key:
+        session_.unauthorized("wants a key: name the files of this client's and of its own", Clock::now());
+        break;
+      case Transport::Event::takes_no_key:
+        session_.unauthorized("has no key: what is sent to it would not be secret", Clock::now());
+        break;
     }
   }
   return received > 0;

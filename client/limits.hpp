@@ -12,6 +12,9 @@ using namespace std::chrono_literals;
 // itself: the broker is stopped, or its word was lost.
 inline constexpr auto kDeadlineGrace = 100ms;
 
+// A refused handshake is tried again all the time: when none has been refused for so long, the broker is gone.
+inline constexpr auto kRefusedFor = 2s;
+
 // How long calls without a timeout of their own wait for a broker, which then sets their deadline.
 inline constexpr auto kBrokerWait = 30s;
 

@@ -31,6 +31,7 @@ Session::Session(SessionConfig config)
 void Session::connected(TimePoint now) {
   if (state_ == SessionState::ready) lose("its connection was made anew", now);
   handshake_failed_ = false;
+  refusal_.clear();
   last_malformed_.clear();
   greet(now);
 }
@@ -44,6 +45,7 @@ void Session::disconnected(TimePoint now) {
 void Session::greet(TimePoint now) {
   state_ = SessionState::greeting;
   epoch_ = 0;
+  refusal_.clear();
   nonce_ = (nonce_ + 1) & samovar::limits::kMaxPrefixInteger;
   hello_pending_ = true;
   hello_again_at_ = now + limits::kHelloAgain;
@@ -72,10 +74,19 @@ void Session::lose(std::string_view why, TimePoint now) {
   }
 }
 
-void Session::refuse(const std::string& why) {
+void Session::refuse(Status status, const std::string& why) {
   state_ = SessionState::refused;
+  refused_as_ = status;
   refusal_ = why;
-  end_waiting(Status::protocol_error, why);
+  end_waiting(status, why);
+}
+
+void Session::unauthorized(const std::string& why, TimePoint now) {
+  if (state_ != SessionState::disconnected) return;
+  refused_as_ = Status::unauthorized;
+  refused_until_ = now + limits::kRefusedFor;
+  refusal_ = "the broker at " + config_.endpoint + " " + why;
+  end_waiting(Status::unauthorized, refusal_);
 }
 
 void Session::malformed(std::string why) {
@@ -227,11 +238,12 @@ void Session::on_protocol_error(std::string_view frame) {
   proto::ProtocolError error;
   if (const auto* why = proto::decode(frame, error)) return malformed(why);
   ++counters_.protocol_errors;
+  const Status status = error.unauthorized ? Status::unauthorized : Status::protocol_error;
   const std::string message = "the broker refused what this client sent: " + error.message;
   if (state_ == SessionState::greeting && !hello_pending_) {
-    refuse(message);
+    refuse(status, message);
   } else if (state_ == SessionState::ready) {
-    end_sent(Status::protocol_error, message);  // a whole message was refused, and nothing says which
+    end_sent(status, message);  // a whole message was refused, and nothing says which
   } else {
     ++counters_.stale_messages;
   }
@@ -239,7 +251,7 @@ void Session::on_protocol_error(std::string_view frame) {
 
 // --- the callers ---------------------------------------------------------------------------------------
 
-void Session::submit(CallPtr call, TimePoint) {
+void Session::submit(CallPtr call, TimePoint now) {
   const auto refuse_call = [&](Status status, std::string why) {
     completions_.push_back({std::move(call), local_outcome(status, std::move(why))});
   };
@@ -256,7 +268,8 @@ void Session::submit(CallPtr call, TimePoint) {
         Status::bad_request,
         "a call can carry " + std::to_string(samovar::limits::kMaxAttachments) + " attachments at most");
   }
-  if (state_ == SessionState::refused) return refuse_call(Status::protocol_error, refusal_);
+  if (!refusal_.empty() && (state_ == SessionState::refused || now < refused_until_))
+    return refuse_call(refused_as_, refusal_);
   if (state_ == SessionState::ready && draining_) {
     return refuse_call(Status::unavailable, "the broker at " + config_.endpoint + " is going away");
   }
@@ -309,7 +322,13 @@ void Session::tick(TimePoint now) {
     }
   }
   for (auto due = guard(); due && *due <= now; due = guard()) expire(table_.first_sent());
-  if (state_ == SessionState::greeting && hello_again_at_ <= now) greet(now);
+  if (greets_again() && hello_again_at_ <= now) greet(now);
+}
+
+// A HELLO that was lost; or one that was refused, and may be allowed now.
+bool Session::greets_again() const {
+  return state_ == SessionState::greeting ||
+         (state_ == SessionState::refused && refused_as_ == Status::unauthorized);
 }
 
 // When the oldest call is beyond any deadline that the broker may have set, where it set it. Those behind wait for their
@@ -326,7 +345,7 @@ std::optional<TimePoint> Session::next_deadline() const {
   std::optional<TimePoint> next;
   if (const auto slot = table_.first_due(); slot != kNone) next = table_[slot].due;
   if (const auto due = guard(); due && (!next || *due < *next)) next = due;
-  if (state_ == SessionState::greeting && (!next || hello_again_at_ < *next)) next = hello_again_at_;
+  if (greets_again() && (!next || hello_again_at_ < *next)) next = hello_again_at_;
   return next;
 }
 

@@ -15,7 +15,8 @@
 //   malformed message         counted        counted         counted                counted
 //
 // greet: say HELLO under a new nonce, in state greeting. lose: what was sent ends as broker_lost, or waits again
-// when it is idempotent. refuse: everything ends as protocol_error, and so does what comes, in state refused.
+// when it is idempotent. refuse: everything ends as protocol_error, and so does what comes, in state refused, for
+// as long as the connection lasts; of one that is unauthorized, until HELLO is tried again.
 #pragma once
 
 #include <cstdint>
@@ -80,6 +81,8 @@ class Session {
   void disconnected(TimePoint now);
   // Something answers at the endpoint, but does not speak ZeroMQ: for messages only.
   void handshake_failed() { handshake_failed_ = true; }
+  // The broker refuses this peer's key, or its having none: calls end at once, until there is a connection.
+  void unauthorized(const std::string& why, TimePoint now);
   void message(const Buffer& frame, std::span<const Buffer> attachments, TimePoint now);
 
   // The callers. submit() sets call->id, which stays 0 when the call is refused at once.
@@ -115,12 +118,13 @@ class Session {
  private:
   void greet(TimePoint now);
   void lose(std::string_view why, TimePoint now);
-  void refuse(const std::string& why);
+  void refuse(Status status, const std::string& why);
   void malformed(std::string why);
   void end_sent(Status status, const std::string& why);
   void end_waiting(Status status, const std::string& why);
   void expire(CallTable::Slot slot);
   std::optional<TimePoint> guard() const;
+  bool greets_again() const;
 
   void on_hello(const proto::Head& head, std::string_view frame);
   void on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
@@ -144,7 +148,9 @@ class Session {
   std::uint64_t epoch_ = 0;
   std::uint64_t nonce_;
   proto::BrokerHello broker_;
-  std::string refusal_;
+  Status refused_as_ = Status::protocol_error;
+  std::string refusal_;         // empty: what is submitted is taken
+  TimePoint refused_until_{};   // while disconnected: a broker that is gone refuses nobody
   std::string last_malformed_;  // for messages
   bool handshake_failed_ = false;
   bool draining_ = false;

@@ -20,7 +20,14 @@ struct Incoming {
 
 class Transport {
  public:
-  enum class Event : std::uint8_t { connected, disconnected, handshake_failed };
+  enum class Event : std::uint8_t {
+    connected,
+    disconnected,
+    handshake_failed,  // something else than a broker, or one whose key is another
+    refused,           // the broker does not know this key
+    wants_key,         // the broker has a key, this side has none
+    takes_no_key,      // the other way around
+  };
   struct Readiness {
     bool in = false;
     bool out = false;

@@ -55,8 +55,9 @@ Buffer to_buffer(zmq::message_t&& message) {
 
 class ZmqTransport final : public Transport {
  public:
-  explicit ZmqTransport(const std::string& endpoint)
+  ZmqTransport(const std::string& endpoint, const Keys& keys)
       : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        secured_(!keys.broker.empty()),
         context_(1),
         socket_(context_, zmq::socket_type::dealer),
         monitor_(context_, zmq::socket_type::pair) {
@@ -70,6 +71,11 @@ class ZmqTransport final : public Transport {
     socket_.set(heartbeat_timeout, milliseconds(samovar::limits::kHeartbeatTimeout));
     socket_.set(reconnect_ivl, kReconnectMs);
     socket_.set(reconnect_ivl_max, kReconnectMaxMs);
+    if (!keys.broker.empty()) {
+      socket_.set(curve_serverkey, keys.broker);
+      socket_.set(curve_publickey, keys.own.public_key);
+      socket_.set(curve_secretkey, keys.own.secret_key);
+    }
     if (endpoint.find('[') != std::string::npos) socket_.set(ipv6, 1);
 
     // An unread monitor would stall the I/O thread: only the rare events, and no limit on its queue.
@@ -111,10 +117,17 @@ class ZmqTransport final : public Transport {
     monitor_ready_ = take(monitor_, head) && head.size() >= sizeof number;
     if (!monitor_ready_) return false;
     std::memcpy(&number, head.data(), sizeof number);
+    std::uint32_t value = 0;
+    if (head.size() >= sizeof number + sizeof value) {
+      std::memcpy(&value, head.data<char>() + sizeof number, sizeof value);
+    }
     if (head.more()) take(monitor_, address);
-    event = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? Event::connected
-            : number == ZMQ_EVENT_DISCONNECTED      ? Event::disconnected
-                                                    : Event::handshake_failed;
+    event = number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED     ? Event::connected
+            : number == ZMQ_EVENT_DISCONNECTED          ? Event::disconnected
+            : number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ? Event::refused
+            : value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+                ? (secured_ ? Event::takes_no_key : Event::wants_key)
+                : Event::handshake_failed;
     return true;
   }
 
@@ -188,6 +201,7 @@ class ZmqTransport final : public Transport {
   }
 
   Fd wake_fd_;
+  const bool secured_;
   zmq::context_t context_;
   zmq::socket_t socket_;
   zmq::socket_t monitor_;
@@ -206,10 +220,10 @@ bool has_port(std::string_view endpoint) {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_zmq_transport(const std::string& endpoint) {
+std::unique_ptr<Transport> make_zmq_transport(const std::string& endpoint, const Keys& keys) {
   const bool known = (endpoint.starts_with("tcp://") && has_port(endpoint)) || endpoint.starts_with("ipc://");
   try {
-    if (known) return std::make_unique<ZmqTransport>(endpoint);
+    if (known) return std::make_unique<ZmqTransport>(endpoint, keys);
   } catch (const zmq::error_t& error) {
     if (error.num() != EINVAL && error.num() != ENAMETOOLONG && error.num() != ENODEV) {
       throw std::runtime_error("cannot connect to " + endpoint + ": " + error.what());

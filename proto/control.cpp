@@ -174,6 +174,7 @@ Malformed decode(std::string_view frame, ProtocolError& out) {
       .required("message", out.message)
       .field("got", out.got)
       .field("speaks", out.speaks)
+      .field("unauthorized", out.unauthorized)
       .verdict();
 }
 
@@ -291,6 +292,7 @@ std::string encode(std::uint64_t epoch, const ProtocolError& in) {
     for (const auto version : in.speaks) append_uint(versions, version);
     map.raw("speaks", versions);
   }
+  if (in.unauthorized) map.flag("unauthorized", true);
   return map.message(Kind::protocol_error, epoch);
 }
 

@@ -101,6 +101,7 @@ struct ProtocolError {
   std::string message;
   std::optional<std::uint64_t> got;
   std::vector<std::uint64_t> speaks;
+  bool unauthorized = false;  // the connection's key does not allow what the message asked for
 };
 
 // REGISTER_AGAIN, DRAIN, DRAINED.

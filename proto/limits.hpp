@@ -58,6 +58,9 @@ inline constexpr std::size_t kMaxErrorText = std::size_t{16} * 1024;
 inline constexpr auto kHeartbeatInterval = 2s;
 inline constexpr auto kHeartbeatTimeout = 15s;
 
+// A connection whose handshake takes longer is closed.
+inline constexpr auto kHandshakeTimeout = 5s;
+
 // How long the requests of a worker whose connection broke wait for its obituary, which says why, and what it never
 // began. It takes a few milliseconds, on a machine that is busy some tens.
 inline constexpr auto kObituaryWait = 100ms;

@@ -55,6 +55,7 @@ void Core::handle(const event::Hello& event, TimePoint now) {
                       : "this is the backend, for workers: connect clients to a frontend endpoint",
                   now);
   }
+  if (may_not_greet(event.side, event.peer, now)) return;
   if (clients_.size() + workers_.size() + supervisors_.size() >= limits::kMaxPeers) {
     return refuse(event.side, event.peer, "this broker has as many peers as it takes", now);
   }
@@ -66,6 +67,7 @@ void Core::handle(const event::Hello& event, TimePoint now) {
       client->peer = event.peer;
       client->epoch = epoch;
       client->name = hello.name;
+      if (config_.secured) client->grant = grants_[raw(event.peer)];
       client->same_clock = !hello.clock.empty() && hello.clock == config_.clock;
       clients_[raw(event.peer)] = std::move(client);
       break;
@@ -167,6 +169,7 @@ void Core::handle(const event::Malformed& event, TimePoint now) {
 }
 
 void Core::handle(const event::PeerLost& event, TimePoint now) {
+  grants_.erase(raw(event.peer));
   if (Worker* worker = find_in(workers_, event.peer)) {
     worker->connection_lost = true;
     return dying(*worker, now);
@@ -331,6 +334,7 @@ Core::Sizes Core::sizes() const {
   sizes.in_flight = in_flight_.size();
   sizes.timers = timers_.size();
   sizes.flights = flights_.size();
+  sizes.grants = grants_.size();
   for (const auto& [name, service] : services_) {
     sizes.queued += service->queue.size();
     sizes.queued_bytes += service->queue.bytes();

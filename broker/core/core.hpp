@@ -42,7 +42,9 @@ struct Client {
   Epoch epoch{};
   std::string name;
   bool same_clock = false;
-  IdTable<Request> outstanding;  // by the client's own id
+  GrantPtr grant;                     // null without security
+  const Service* may_call = nullptr;  // the last that it was found to be allowed
+  IdTable<Request> outstanding;       // by the client's own id
 };
 
 struct Supervisor {
@@ -65,6 +67,8 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   void handle(const event::Hello& event, TimePoint now);
+  void handle(const event::Granted& event, TimePoint now);
+  void handle(const event::HandshakesRefused& event, TimePoint now);
   void handle(const event::Requests& event, TimePoint now);
   void handle(const event::Replies& event, TimePoint now);
   void handle(const event::Items& event, TimePoint now);
@@ -105,6 +109,7 @@ class Core {
     std::size_t peers, requests, queued, in_flight, timers;
     std::size_t queued_bytes;
     std::size_t flights;
+    std::size_t grants;
   };
   Sizes sizes() const;
   // Bookkeeping that must hold between any two events: what is broken, or nullptr. For tests; costs O(everything).
@@ -126,6 +131,14 @@ class Core {
   Service* add_unknown_service(std::string_view name, TimePoint now);
   void service_changed(Service& service, TimePoint now);
   void service_deserted(Service& service, TimePoint now);
+
+  // core_access.cpp
+  const Grant* grant_of(PeerId peer) const;
+  bool may_not_call(Client& client, const proto::RequestItem& item, const Service& service);
+  bool may_not_administer(Client& client, const proto::RequestItem& item, std::string_view method);
+  bool may_not_provide(PeerId peer, const std::string& service, TimePoint now);
+  void refuse_access(Side side, PeerId peer, std::string why, TimePoint now);
+  bool may_not_greet(Side side, PeerId peer, TimePoint now);
 
   // core_requests.cpp
   struct Outcome {
@@ -229,6 +242,7 @@ class Core {
   Timer drain_timer_{Timer::Kind::drain, this};
   std::unordered_map<std::string_view, std::unique_ptr<Service>>
       services_;                                                        // keys are the services' own names
+  std::unordered_map<std::uint64_t, GrantPtr> grants_;                  // by peer, with security
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;  // by peer
   std::unordered_map<std::uint64_t, std::unique_ptr<Worker>> workers_;  // by peer
   std::unordered_map<std::uint64_t, Worker*> workers_by_epoch_;

@@ -34,6 +34,7 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
     return ok(std::move(pong));
   }
   if (method == "services") return ok(services());
+  if (may_not_administer(client, item, method)) return;
   if (method == "status") return ok(status(now));
   if (method == "crashes") {
     const Arguments arguments(item.body, {"service"});

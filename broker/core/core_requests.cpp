@@ -70,6 +70,7 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   }
   Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
+  if (service && may_not_call(client, item, *service)) return;
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
   if (method && method->suspects > 0 && refuse_quarantined(client, item, *method, attachments, now)) return;
   const bool may_share =

@@ -23,6 +23,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   if (ready.service == "samovar") {
     return refuse(Side::backend, event.peer, "the name 'samovar' is the broker's own", now);
   }
+  if (may_not_provide(event.peer, ready.service, now)) return;
   Service* service = add_service(ready.service);
   if (!service) return refuse(Side::backend, event.peer, "this broker has as many services as it takes", now);
   service->known = true;

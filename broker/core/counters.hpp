@@ -21,7 +21,9 @@ struct Counters {
   std::uint64_t replies_dropped = 0;  // outcomes that did not leave: their client does not read, or has gone
   std::uint64_t workers_lost = 0;     // connection broken or obituary, while not drained
   std::uint64_t hellos = 0;
-  std::uint64_t shared = 0;       // requests that took part in the outcome of an equal one (pure methods)
+  std::uint64_t shared = 0;        // requests that took part in the outcome of an equal one (pure methods)
+  std::uint64_t unauthorized = 0;  // requests, HELLOs and READYs of peers whose key does not allow them
+  std::uint64_t refused_handshakes = 0;  // connections whose key is not known
   std::uint64_t quarantined = 0;  // requests refused since such ones had been running at deaths of workers
 };
 
@@ -45,6 +47,8 @@ inline constexpr std::array kCounters{
     NamedCounter{"workers_lost", &Counters::workers_lost},
     NamedCounter{"hellos", &Counters::hellos},
     NamedCounter{"shared", &Counters::shared},
+    NamedCounter{"unauthorized", &Counters::unauthorized},
+    NamedCounter{"refused_handshakes", &Counters::refused_handshakes},
     NamedCounter{"quarantined", &Counters::quarantined},
 };
 

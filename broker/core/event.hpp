@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/core/grant.hpp"
 #include "broker/core/quarantine.hpp"
 #include "broker/core/types.hpp"
 #include "proto/control.hpp"
@@ -16,6 +17,14 @@ struct Hello {
   Side side;
   PeerId peer;
   proto::PeerHello hello;
+};
+
+// What a peer may do from now on: told before its first message, and when the list of keys changes. Null: nothing, its key
+// is not there any more. Only where CoreConfig::secured.
+struct Granted {
+  Side side;
+  PeerId peer;
+  GrantPtr grant;
 };
 
 // A bundle. The attachments are those of all items, in their order.
@@ -112,6 +121,11 @@ struct Malformed {
 struct PoolFailed {
   std::string service;
   std::string why;  // empty: it is being started again
+};
+
+// Handshakes of peers whose key is not allowed.
+struct HandshakesRefused {
+  std::uint64_t count;
 };
 
 // Replies that did not leave: their client does not read, or has gone.

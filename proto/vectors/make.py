@@ -601,6 +601,8 @@ def controls():
          "decoded": {"epoch": 0}},
         control("a version is not spoken", "protocol_error",
                 {"message": "this broker speaks version 1, not 2", "got": 2, "speaks": [1]}, epoch=0),
+        control("a key does not allow it", "protocol_error",
+                {"message": "the key 'billing' may not provide service 'ipgeo'", "unauthorized": True}),
         control("a message was malformed", "protocol_error", {"message": "the message is not one msgpack array"}),
         control("sixteen versions are spoken", "protocol_error",
                 {"message": "m", "got": 99, "speaks": list(range(1, 17))}),

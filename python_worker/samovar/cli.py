@@ -13,6 +13,7 @@ import zmq
 
 from samovar import __version__, exposed, host, lines
 from samovar.app import split_target
+from samovar.keys import BadKey
 from samovar.output import Sink
 from samovar.service import check_service_name
 from samovar.staff import MAX_WORKERS
@@ -147,6 +148,8 @@ def make_parser() -> argparse.ArgumentParser:
         required=True,
         help="broker's backend",
     )
+    add("--key", metavar="FILE", help="this pool's key, NAME.key, where the broker wants keys")
+    add("--broker-key", metavar="FILE", help="the broker's public key, NAME.pub")
     add(
         "--workers",
         metavar="N",
@@ -258,6 +261,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("give one of MODULE:OBJECT, --expose and --lines")
     if asked.lines is None and (asked.lines_format or asked.lines_warm_up is not None):
         parser.error("--lines-format and --lines-warm-up go with --lines")
+    if (asked.key is None) != (asked.broker_key is None):
+        parser.error("--key and --broker-key belong together")
     if asked.pool_id is not None and asked.parent_pid is None:
         parser.error("--pool-id goes with --parent-pid")
     if asked.expose is not None:
@@ -304,6 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_memory_kb=asked.max_memory,
         report_memory=asked.report_memory,
         health_interval=asked.health_interval,
+        key_files=asked.key and (os.path.abspath(asked.key), os.path.abspath(asked.broker_key)),
     )
     options = PoolOptions(
         staff,
@@ -314,6 +320,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         supervisor = Supervisor(options, output)
+    except BadKey as error:
+        log.error("%s", error)
+        return 2
     except zmq.ZMQError as error:
         log.error("cannot connect to %s: %s", staff.endpoint, error)
         return 2

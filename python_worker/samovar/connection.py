@@ -10,6 +10,7 @@ import zmq
 
 from samovar import wire
 from samovar.attached import Frame
+from samovar.keys import Keys
 from samovar.wire import BrokerHello, Message, WireError
 
 log = logging.getLogger("samovar")
@@ -33,6 +34,7 @@ HELLO_RETRY_S = 5.0
 _HELLO_INTERVAL_S = 0.1
 # The pipe of a new connection may be there a moment after the monitor's event.
 _SEND_RETRY_S = 0.005
+_COMPLAIN_EVERY_S = 10.0
 _RCVMORE = int(zmq.RCVMORE)
 
 _monitor_numbers = itertools.count()
@@ -59,11 +61,14 @@ class Connection:
         endpoint: str,
         hello: dict[str, Any],
         receive_wait_ms: int = 0,
+        keys: Keys | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.epoch = 0
         self.broker: BrokerHello | None = None
         self._hello = hello
+        self._keys = keys
+        self._may_complain_at = float("-inf")
         self._nonce = 0  # of the HELLO that waits for an answer; 0: none does
         self._hello_at: float | None = None  # when to say HELLO (again)
         self._said_hello_at = float("-inf")
@@ -91,9 +96,14 @@ class Connection:
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
+        if self._keys is not None:
+            socket.curve_serverkey = self._keys.broker.encode()
+            socket.curve_publickey = self._keys.public.encode()
+            socket.curve_secretkey = self._keys.secret.encode()
         # A monitor that is not read stalls libzmq's I/O thread, unless its queue has no limit.
         address = f"inproc://samovar-monitor-{next(_monitor_numbers)}"
-        socket.monitor(address, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        refusals = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        socket.monitor(address, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | refusals)
         self.monitor.setsockopt(zmq.RCVHWM, 0)
         self.monitor.setsockopt(zmq.LINGER, 0)
         self.monitor.connect(address)
@@ -139,13 +149,28 @@ class Connection:
                 event = self.monitor.recv_multipart(zmq.NOBLOCK)[0]
             except zmq.Again:
                 return change
-            if int.from_bytes(event[:2], "little") == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            number = int.from_bytes(event[:2], "little")
+            if number == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._hello_at = now
+            elif number != zmq.EVENT_DISCONNECTED:
+                self._handshake_failed(number, int.from_bytes(event[2:6], "little"), now)
             else:
                 self._hello_at = None
                 if self._end() is Change.ENDED:
                     change = Change.ENDED
                     log.info("lost the broker at %s", self.endpoint)
+
+    def _handshake_failed(self, event: int, value: int, now: float) -> None:
+        """Says why, now and then: libzmq goes on trying."""
+        if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            why = "does not know this key"
+        elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+            why = "wants a key (--key, --broker-key)" if self._keys is None else "has no key"
+        else:
+            return
+        if now >= self._may_complain_at:
+            self._may_complain_at = now + _COMPLAIN_EVERY_S
+            log.error("unauthorized: the broker at %s %s", self.endpoint, why)
 
     def handle(self, message: Message, now: float) -> Change:
         """A control message that concerns the session. Raises WireError if it is malformed."""

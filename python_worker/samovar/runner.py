@@ -20,6 +20,7 @@ from samovar.executor import Executor
 from samovar.fork_guard import STOP_SIGNALS, ForkGuard
 from samovar.health import HealthCheck
 from samovar.host import clock_name
+from samovar.keys import read_keys
 from samovar.service import Service
 from samovar.wire import Message, WireError
 
@@ -63,6 +64,7 @@ class WorkerOptions:
     generation: int = 0
     health_interval: float = 10.0  # seconds
     hard_timeout: float | None = None  # seconds: the pool's, for methods that have none
+    key_files: tuple[str, str] | None = None  # keys.read_keys()
 
 
 class Worker:
@@ -95,7 +97,11 @@ class Worker:
         }
         simple = not service.needs_scheduler
         self._connection = Connection(
-            self._context, options.endpoint, hello, _RECEIVE_WAIT_MS if simple else 0
+            self._context,
+            options.endpoint,
+            hello,
+            _RECEIVE_WAIT_MS if simple else 0,
+            read_keys(options.key_files),
         )
         self._executor = Executor(
             service, options.service_name, board, self._send, options.hide_tracebacks

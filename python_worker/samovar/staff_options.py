@@ -24,6 +24,7 @@ class StaffOptions:
     max_memory_kb: int | None = None
     report_memory: bool = False
     health_interval: float = 10.0
+    key_files: tuple[str, str] | None = None
 
     def worker_config(self, token: str, board_fd: int) -> WorkerConfig:
         """What all workers have in common; `token` is their supervisor's."""
@@ -39,6 +40,7 @@ class StaffOptions:
             generation=0,
             health_interval=self.health_interval,
             hard_timeout=self.hard_timeout,
+            key_files=self.key_files,
             board_fd=board_fd,
             slot=0,
             parked=False,

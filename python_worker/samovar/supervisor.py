@@ -24,6 +24,7 @@ from samovar.host import clock_name
 from samovar.output import Sink
 from samovar.orphan import Guardian
 from samovar.pool import encode_pool
+from samovar.keys import BadKey, read_keys
 from samovar.staff import Staff
 from samovar.staff_options import StaffOptions
 from samovar.wire import Message, WireError
@@ -51,7 +52,7 @@ class Supervisor:
     """Keeps a pool of workers running until a signal stops it. Use it in the main thread, once."""
 
     def __init__(self, options: PoolOptions, output: Sink) -> None:
-        """Raises zmq.ZMQError for an endpoint that libzmq refuses."""
+        """Raises zmq.ZMQError for an endpoint that libzmq refuses, and keys.BadKey."""
         self._options = options
         self._token = secrets.token_hex(16)
         self._staff = Staff(options.staff, self._token, output, self._send_obituary)
@@ -72,8 +73,13 @@ class Supervisor:
             "token": self._token,
         }
         try:
-            self._connection = Connection(self._context, options.staff.endpoint, hello)
-        except zmq.ZMQError:
+            self._connection = Connection(
+                self._context,
+                options.staff.endpoint,
+                hello,
+                keys=read_keys(options.staff.key_files),
+            )
+        except (zmq.ZMQError, BadKey):
             self._context.term()
             raise
 

@@ -50,6 +50,9 @@ class WorkerConfig:
     generation: int
     health_interval: float  # seconds
     hard_timeout: float | None  # seconds: the pool's
+    key_files: tuple[
+        str, str
+    ] | None  # keys.read_keys(): the secret itself stays out of the environment
     board_fd: int
     slot: int
     parked: bool  # serves only when b"go" comes through the command pipe
@@ -186,6 +189,7 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
         generation=config.generation,
         health_interval=config.health_interval,
         hard_timeout=config.hard_timeout,
+        key_files=config.key_files and (config.key_files[0], config.key_files[1]),
     )
     worker = Worker(
         service,

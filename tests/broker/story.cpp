@@ -284,7 +284,7 @@ void Story::forget_everything() {
   advance(std::chrono::minutes(1));
   const auto sizes = core_->sizes();
   if (sizes.peers + sizes.requests + sizes.queued + sizes.in_flight + sizes.timers + sizes.queued_bytes +
-          sizes.flights !=
+          sizes.flights + sizes.grants !=
       0) {
     problems_ += path_ + ": after everybody has left, something is kept: " + std::to_string(sizes.peers) +
                  " peers, " + std::to_string(sizes.requests) + " requests, " + std::to_string(sizes.queued) +
@@ -296,7 +296,9 @@ void Story::forget_everything() {
 void Story::configure(const Line& line) {
   if (core_) fail(line, "config comes first");
   for (const auto& [key, value] : line.values) {
-    if (key == "services")
+    if (key == "secured")
+      config_.secured = value == "yes";
+    else if (key == "services")
       config_.services = split(value, ',');
     else if (key == "quarantine_after")
       config_.quarantine_after = static_cast<std::uint32_t>(number(value));
@@ -331,6 +333,8 @@ void Story::act(const Line& line) {
   };
   if (verb == "advance") {
     advance(duration(name()));
+  } else if (verb == "grant") {
+    grant(line);
   } else if (verb == "hello") {
     hello(name(), line);
   } else if (verb == "worker") {
@@ -438,6 +442,18 @@ void Story::hello(const std::string& name, const Line& line) {
   if (line.value("role") == "client") hello.role = proto::Role::client;
   if (line.value("role") == "worker") hello.role = proto::Role::worker;
   send(name, proto::encode(0, hello));
+}
+
+void Story::grant(const Line& line) {
+  if (line.words.size() != 2) fail(line, "grant NAME calls=a,b provides=c administers=yes, or revoked=yes");
+  const Peer& to = peer(line.words[1]);
+  auto given = std::make_shared<broker::Grant>();
+  given->name = line.words[1];
+  given->calls = split(line.value("calls"), ',');
+  given->provides = split(line.value("provides"), ',');
+  given->administers = line.value("administers") == "yes";
+  const bool revoked = line.value("revoked") == "yes";
+  core_->handle(broker::event::Granted{to.side, to.id, revoked ? nullptr : given}, now_);
 }
 
 // The peer, which says HELLO now if it has not.

@@ -76,6 +76,7 @@ class Story {
   Peer& peer(const std::string& name);
   Peer& greeted(const std::string& name, const Line* line = nullptr);
   void hello(const std::string& name, const Line& line);
+  void grant(const Line& line);
   void send(const std::string& name, std::string frame, std::size_t attachments = 0,
             const std::string& echo = "");
   void ready(const Line& line);

@@ -21,7 +21,7 @@ struct Answer {
 
 template <typename... Arguments>
 Answer ask(const Common& common, const char* method, const Arguments&... arguments) {
-  Client client{common.endpoint, {.timeout = common.timeout}};
+  Client client{common.endpoint, options_of(common)};
   const auto result = client.try_call<Value>(method, arguments...);
   if (!result.ok()) return {report(result.error(), common.verbose), std::nullopt};
   if (common.json) return std::printf("%s\n", result->to_json().c_str()), Answer{};

@@ -33,7 +33,7 @@ int call(const Common& common, const CallOptions& options) {
   const std::string args = to_msgpack(arguments);
   const std::string kwargs = keywords.empty() ? std::string() : to_msgpack(keywords);
 
-  Client client{common.endpoint, {.timeout = common.timeout}};
+  Client client{common.endpoint, options_of(common)};
   if (options.stream) return print_stream(client, options, common, packed(args, kwargs));
   const auto result =
       client.try_call<Value>(options.method, packed(args, kwargs), Idempotent{options.may_run_twice},

@@ -12,10 +12,20 @@ namespace samovar::cli {
 
 struct Common {
   std::string endpoint = "tcp://127.0.0.1:7711";
+  std::string key_file;
+  std::string broker_key_file;
   bool json = false;
   bool verbose = false;
   std::optional<std::chrono::microseconds> timeout;  // none: the method's
 };
+
+inline ClientOptions options_of(const Common& common) {
+  ClientOptions options;
+  options.timeout = common.timeout;
+  options.key_file = common.key_file;
+  options.broker_key_file = common.broker_key_file;
+  return options;
+}
 
 struct CallOptions {
   std::string method;
@@ -26,6 +36,8 @@ struct CallOptions {
   bool stream = false;
 };
 
+// Writes NAME.key and NAME.pub.
+int keygen(const std::string& name);
 int call(const Common& common, const CallOptions& options);
 // Prints each item as it comes; SIGINT and SIGTERM cancel.
 int print_stream(Client& client, const CallOptions& options, const Common& common, Packed arguments);

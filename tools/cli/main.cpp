@@ -27,6 +27,12 @@ int run(int argc, char** argv) {
   app.add_option("--endpoint", common.endpoint, "The broker's frontend")
       ->envname("SAMOVAR_ENDPOINT")
       ->capture_default_str();
+  app.add_option("--key", common.key_file, "This side's key, NAME.key, where the broker wants keys")
+      ->type_name("FILE")
+      ->envname("SAMOVAR_KEY");
+  app.add_option("--broker-key", common.broker_key_file, "The broker's public key, NAME.pub")
+      ->type_name("FILE")
+      ->envname("SAMOVAR_BROKER_KEY");
   app.add_flag("--json", common.json, "Print JSON, for programs");
   app.add_flag("-v,--verbose", common.verbose, "With an error also the traceback or the worker's last lines");
   std::string timeout;
@@ -65,6 +71,9 @@ int run(int argc, char** argv) {
   auto* replay_command =
       app.add_subcommand("replay", "Run a request that is refused since workers died of such ones");
   replay_command->add_option("file", file, "FILE that samovard has saved it to")->required();
+  std::string key_name;
+  auto* keygen_command = app.add_subcommand("keygen", "Make a pair of keys: NAME.key and NAME.pub");
+  keygen_command->add_option("name", key_name, "NAME, of whoever is to have it")->required();
   int count = 5;
   auto* ping_command = app.add_subcommand("ping", "Measure round trips to the broker");
   ping_command->add_option("--count", count, "How many")
@@ -81,8 +90,8 @@ int run(int argc, char** argv) {
   }
   if (app.get_subcommands().empty()) {
     std::fprintf(stderr,
-                 "samovar: a command is missing: call, services, status, reload, scale, crashes, replay or "
-                 "ping (samovar --help)\n");
+                 "samovar: a command is missing: call, services, status, reload, scale, crashes, replay, "
+                 "ping or keygen (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);
@@ -95,6 +104,7 @@ int run(int argc, char** argv) {
   } else if (!calls) {
     common.timeout = takes_long ? 10min : 5s;
   }
+  if (keygen_command->parsed()) return keygen(key_name);
   if (call_command->parsed()) return call(common, options);
   if (services_command->parsed()) return services(common);
   if (status_command->parsed()) return status(common);

@@ -16,7 +16,7 @@ using tools::Json;
 
 int ping(const Common& common, int count) {
   using Clock = std::chrono::steady_clock;
-  Client client{common.endpoint, {.timeout = common.timeout}};
+  Client client{common.endpoint, options_of(common)};
   std::vector<double> milliseconds;
   for (int i = 0; i < count; ++i) {
     const auto start = Clock::now();

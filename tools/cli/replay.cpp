@@ -70,7 +70,7 @@ Saved read(const std::string& path) {
 
 int replay(const Common& common, const std::string& path) {
   const Saved saved = read(path);
-  Client client{common.endpoint, {.timeout = common.timeout}};
+  Client client{common.endpoint, options_of(common)};
   const auto result =
       client.try_call<Value>(saved.method, packed(saved.args, saved.kwargs), saved.attachments, Replay{});
   if (!result.ok()) return report(result.error(), true);

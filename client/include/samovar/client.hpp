@@ -40,6 +40,10 @@ struct ClientOptions {
   std::size_t max_outstanding = 1'000'000;
   // Shown to people by the broker. Empty: the program's name.
   std::string name{};
+  // Files of `samovar keygen`, where the broker wants keys: this client's own (NAME.key), and the broker's public one
+  // (NAME.pub). Both or none. Calls end as `unauthorized` at once while the broker refuses the key.
+  std::string key_file{};
+  std::string broker_key_file{};
 };
 
 // A connection to one broker. It connects, and connects again, by itself and in the background; calls made
@@ -63,7 +67,7 @@ struct ClientOptions {
 class Client {
  public:
   // The endpoint is tcp://HOST:PORT or ipc://PATH. Does not wait for a connection. Throws std::invalid_argument
-  // when it is neither.
+  // when it is neither, and when a key file cannot be used.
   explicit Client(const std::string& endpoint, ClientOptions options = {});
   ~Client();
   Client(const Client&) = delete;
