@@ -1,5 +1,6 @@
 #include "broker/gate.hpp"
 
+#include <sys/stat.h>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -78,6 +79,20 @@ std::string_view user_of(zmq::message_t& frame) {
   return key ? key : "";
 }
 
+// While it lives, files are made for this user alone.
+class PrivateFiles {
+ public:
+  explicit PrivateFiles(bool on) : before_(::umask(077)) {
+    if (!on) ::umask(before_);
+  }
+  PrivateFiles(const PrivateFiles&) = delete;
+  PrivateFiles& operator=(const PrivateFiles&) = delete;
+  ~PrivateFiles() { ::umask(before_); }
+
+ private:
+  const mode_t before_;
+};
+
 // A suspect is asked again after this long.
 constexpr auto kProbeEvery = std::chrono::milliseconds(1);
 
@@ -125,6 +140,8 @@ void Gate::bind(const std::string& endpoint) {
   locks_.emplace_back(endpoint);
   try {
     if (endpoint.find('[') != std::string::npos) socket_.set(zmq::sockopt::ipv6, true);
+    // Without keys an ipc endpoint is for this user alone, whatever its directory allows.
+    const PrivateFiles private_files(!secured_);
     socket_.bind(endpoint);
   } catch (const zmq::error_t& error) {
     const std::string what = "cannot listen on '" + endpoint + "': ";

@@ -407,6 +407,12 @@ def test_samovard_names_what_is_wrong_with_its_keys(
     assert words in done.log() and len(done.log().splitlines()) == 1
 
 
+def test_without_keys_an_ipc_endpoint_is_for_its_user_alone(broker: Broker) -> None:
+    for endpoint in (broker.frontend, broker.backend):
+        path = Path(endpoint.removeprefix("ipc://"))
+        assert stat.S_ISSOCK(path.stat().st_mode) and path.stat().st_mode & 0o077 == 0
+
+
 def test_beyond_this_machine_it_listens_with_keys_only(keys: Keys, scene: Scene) -> None:
     everywhere = ("tcp://0.0.0.0:0", "tcp://127.0.0.1:0")
     arguments = ["--frontend", everywhere[0], "--backend", everywhere[1]]
