@@ -267,6 +267,7 @@ void Core::handle(const event::PoolFailed& event, TimePoint now) {
   if (!service) return;
   // A supervisor knows better why than whoever saw it end.
   if (event.why.empty() || service->failed.empty()) service->failed = event.why;
+  if (!service->failed.empty()) service->last_failed = service->failed;
   service_changed(*service, now);
 }
 

@@ -46,6 +46,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
     method.hard_timeout = bounded_us(info.hard_timeout_us);
   }
   if (first) methods_known(*service, now);
+  service->last_failed.clear();
   if (quarantine_.size() > 0) quarantine_.another_generation(*service, ready.generation);
   worker->state = Worker::State::ready;
   worker->service = service;
@@ -257,6 +258,7 @@ void Core::update_pool(Supervisor& supervisor, std::optional<proto::Pool> pool, 
   }
   if (after && supervisor.pool->state == proto::PoolState::failed) {
     after->failed = supervisor.pool->reason.empty() ? "no reason given" : supervisor.pool->reason;
+    after->last_failed = after->failed;
   }
   if (before && before != after) service_changed(*before, now);
   if (after) service_changed(*after, now);

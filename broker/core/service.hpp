@@ -44,7 +44,8 @@ struct Service {
 
   // Pools that are loading or serving: while there is one, requests wait for its workers.
   std::size_t holders = 0;
-  std::string failed;  // why its pool gave up; empty: it did not
+  std::string failed;       // why its pool gave up; empty: it did not, or is being tried again
+  std::string last_failed;  // the same, until a worker is ready
 
   // Since when nobody is there to run its requests and nobody is bringing one up.
   TimePoint deserted_since{};

@@ -100,7 +100,7 @@ std::string Core::status(TimePoint now) const {
     packer.pack_map(10);
     entry(packer, "name", service->name);
     entry(packer, "state", state_of(*service));
-    entry(packer, "reason", service->failed);
+    entry(packer, "reason", service->last_failed);
     entry(packer, "queued", service->queue.size());
     entry(packer, "queued_bytes", service->queue.bytes());
     entry(packer, "in_flight", service->in_flight - service->abandoned);

@@ -115,7 +115,9 @@ void print_pools(const Json& status) {
       }
     }
     if (const auto reason = text_of(service, "reason"); !reason.empty() && reason != "-") {
-      failures += "\n" + name + " has failed:\n" + indented(reason, "  ");
+      const bool again = text_of(service, "state") != "failed";
+      failures += "\n" + name + (again ? " is tried again, and had failed:\n" : " has failed:\n") +
+                  indented(reason, "  ");
     }
   }
   for (const auto* table : {&pools, &processes}) {
