@@ -2,6 +2,9 @@
 #include <samovar/array.hpp>
 #include <stdexcept>
 
+#include "proto/cursor.hpp"
+#include "proto/limits.hpp"
+
 namespace samovar::detail {
 namespace {
 
@@ -19,6 +22,29 @@ bool count_elements(const Shape& shape, std::size_t most, std::size_t& count) {
     count *= length;
   }
   return true;
+}
+
+bool read_number(proto::Cursor& cursor, std::uint64_t& number) {
+  return cursor.read_uint(number) && number <= limits::kMaxPrefixInteger;
+}
+
+// [attachment, dtype, shape], and nothing else. No memory for a claim of more dimensions than there may be.
+bool read_description(std::string_view bytes, std::uint64_t& attachment, std::string_view& dtype,
+                      Shape& shape) {
+  proto::Cursor cursor(bytes);
+  std::uint32_t elements = 0;
+  std::uint32_t dimensions = 0;
+  if (!cursor.read_array(elements) || elements != 3 || !read_number(cursor, attachment) ||
+      !cursor.read_str(dtype) || !cursor.read_array(dimensions) || dimensions > kMaxDimensions) {
+    return false;
+  }
+  shape.assign(dimensions, 0);
+  for (auto& length : shape) {
+    std::uint64_t number = 0;
+    if (!read_number(cursor, number)) return false;
+    length = number;
+  }
+  return cursor.at_end();
 }
 
 }  // namespace
@@ -56,14 +82,10 @@ std::string encode_array(std::size_t attachment, std::string_view dtype, const S
 Buffer decode_array(const msgpack::object& object, const std::vector<Buffer>* attachments,
                     std::string_view dtype, std::size_t element_size, Shape& shape) {
   if (object.type != msgpack::type::EXT || object.via.ext.type() != kArrayExt) throw msgpack::type_error();
-  std::size_t attachment = 0;
-  std::string got;
-  try {
-    const auto handle = msgpack::unpack(object.via.ext.data(), object.via.ext.size);
-    msgpack::type::make_define_array(attachment, got, shape).msgpack_unpack(handle.get());
-  } catch (const msgpack::unpack_error&) {
+  std::uint64_t attachment = 0;
+  std::string_view got;
+  if (!read_description({object.via.ext.data(), object.via.ext.size}, attachment, got, shape))
     throw msgpack::type_error();
-  }
   if (attachments == nullptr || attachment >= attachments->size() || got != dtype)
     throw msgpack::type_error();
   const Buffer& buffer = (*attachments)[attachment];

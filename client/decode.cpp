@@ -48,9 +48,9 @@ std::string name_of(const std::type_info& type) {
 
 std::string describe_array(const msgpack::object& object) {
   try {
-    const auto handle = msgpack::unpack(object.via.ext.data(), object.via.ext.size);
-    return "a samovar::Array, [attachment, dtype, shape] = " + Value::copy(handle.get()).to_json();
-  } catch (const msgpack::unpack_error&) {
+    const auto description = Value::parse(Buffer(std::string(object.via.ext.data(), object.via.ext.size)));
+    return "a samovar::Array, [attachment, dtype, shape] = " + description.to_json();
+  } catch (const std::invalid_argument&) {
     return "an ext";
   }
 }

@@ -8,6 +8,8 @@
 #include "client/json.hpp"
 #include "client/limits.hpp"
 #include "client/timestamp.hpp"
+#include "proto/cursor.hpp"
+#include "proto/limits.hpp"
 
 namespace samovar {
 namespace {
@@ -29,15 +31,17 @@ const msgpack::object Value::kNil;
 Value Value::parse(Buffer msgpack) {
   auto tree = std::make_shared<Tree>();
   const auto bytes = msgpack.bytes();
-  const bool shares = bytes.size() > client::limits::kSmallValue;
-  std::size_t end = 0;
-  try {
-    tree->root = detail::unpack(tree->zone, bytes, end, shares);
-  } catch (const msgpack::unpack_error&) {
+  // Before any memory is taken: one that is cut off may claim much more than it has, on each of its levels.
+  std::string_view whole;
+  if (!proto::Cursor(bytes).skip(samovar::limits::kMaxDepth, whole)) {
     throw std::invalid_argument(
         "samovar::Value::parse: the bytes are not msgpack, or nested more than 64 deep");
   }
-  if (end != bytes.size()) throw std::invalid_argument("samovar::Value::parse: bytes follow the value");
+  if (whole.size() != bytes.size())
+    throw std::invalid_argument("samovar::Value::parse: bytes follow the value");
+  const bool shares = bytes.size() > client::limits::kSmallValue;
+  std::size_t end = 0;
+  tree->root = detail::unpack(tree->zone, bytes, end, shares);
   if (shares) tree->bytes = std::move(msgpack);
   const auto* root = &tree->root;
   return {std::move(tree), root};

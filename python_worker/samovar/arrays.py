@@ -122,7 +122,10 @@ def _array(data: bytes, frames: list[Frame]) -> Any:
         )
     numpy = sys.modules.get("numpy")
     if numpy is not None:
-        return numpy.frombuffer(view, dtype=dtype).reshape(shape)
+        try:
+            return numpy.frombuffer(view, dtype=dtype).reshape(shape)
+        except (TypeError, ValueError) as error:  # no such number, or more elements than numpy counts
+            raise ArrayError(f"an array of {dtype} and shape {shape}: {error}") from None
     code = _FORMATS.get(dtype)
     if code is None or not shape or not count:
         raise ArrayError(
