@@ -45,10 +45,7 @@ ServiceOptions read_service(const std::string& path, const std::string& director
   return service;
 }
 
-}  // namespace
-
-void read_config_file(const std::string& path, Options& options) {
-  const toml::table table = parse_toml(path);
+void read_table(const toml::table& table, const std::string& path, Options& options) {
   const std::string directory = std::filesystem::absolute(path).parent_path().string();
 
   Section top(path, "", table);
@@ -91,6 +88,16 @@ void read_config_file(const std::string& path, Options& options) {
     options.services.push_back(read_service(path, directory, block));
   });
   top.finish();
+}
+
+}  // namespace
+
+void read_config_file(const std::string& path, Options& options) {
+  read_table(parse_toml(path), path, options);
+}
+
+void read_config(std::string_view text, const std::string& path, Options& options) {
+  read_table(parse_toml(text, path), path, options);
 }
 
 std::string default_config() {

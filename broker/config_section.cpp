@@ -4,16 +4,29 @@
 
 namespace samovar::broker {
 
-toml::table parse_toml(const std::string& path) {
-  // It could be opened, and would look like an empty file.
-  if (std::filesystem::is_directory(path)) throw BadOptions(path + ": is a directory, not a file");
+namespace {
+
+template <typename Parse>
+toml::table parsed(const std::string& path, const Parse& parse) {
   try {
-    return toml::parse_file(path);
+    return parse();
   } catch (const toml::parse_error& error) {
     const auto line = error.source().begin.line;
     throw BadOptions((line ? path + ":" + std::to_string(line) : path) + ": " +
                      std::string(error.description()));
   }
+}
+
+}  // namespace
+
+toml::table parse_toml(const std::string& path) {
+  // It could be opened, and would look like an empty file.
+  if (std::filesystem::is_directory(path)) throw BadOptions(path + ": is a directory, not a file");
+  return parsed(path, [&]() -> toml::table { return toml::parse_file(path); });
+}
+
+toml::table parse_toml(std::string_view text, const std::string& path) {
+  return parsed(path, [&]() -> toml::table { return toml::parse(text, path); });
 }
 
 void for_each_block(Section& top, const char* name, const std::function<void(const toml::table&)>& read) {

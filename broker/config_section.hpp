@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/core/types.hpp"
@@ -15,6 +16,8 @@ namespace samovar::broker {
 
 // Throws BadOptions.
 toml::table parse_toml(const std::string& path);
+// The same of a file's content.
+toml::table parse_toml(std::string_view text, const std::string& path);
 
 // One table of the file: takes the keys that are known, then names the first one that is not.
 class Section {

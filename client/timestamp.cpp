@@ -1,3 +1,4 @@
+#include <limits>
 #include <samovar/timestamp.hpp>
 
 #include "client/timestamp.hpp"
@@ -32,7 +33,12 @@ bool read_timestamp(const msgpack::object& object, Timestamp& time) {
       break;
     default: return false;
   }
-  return time.nanoseconds < 1'000'000'000;
+  // Nanoseconds beyond a second count on.
+  const std::int64_t more = time.nanoseconds / 1'000'000'000;
+  if (time.seconds > std::numeric_limits<std::int64_t>::max() - more) return false;
+  time.seconds += more;
+  time.nanoseconds %= 1'000'000'000;
+  return true;
 }
 
 std::chrono::system_clock::time_point to_time_point(const msgpack::object& object) {

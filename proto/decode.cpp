@@ -34,6 +34,7 @@ struct Extensions {
   std::uint32_t attachments = 0;
   Priority priority = Priority::normal;
   bool has_priority = false;
+  bool bad_priority = false;  // of a request; a reply and an item have none
   std::uint32_t window = kDefaultWindow;
 };
 
@@ -49,6 +50,10 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
     wrong = "ext is neither a map nor nil";
     return nullptr;
   }
+  // Of equal keys the last one counts.
+  std::string_view attachments = kNil;
+  std::string_view priority = kNil;
+  std::string_view window = kNil;
   for (std::uint32_t i = 0; i < entries; ++i) {
     std::string_view key;
     std::string_view value;
@@ -57,27 +62,23 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
       if (!inside.skip(kBelowMessage, value)) return kBadItem;
     }
     if (!inside.skip(kBelowMessage, value)) return kBadItem;
-    Cursor at_value(value);
-    std::uint64_t number = 0;
-    if (key == "attachments") {
-      if (!at_value.read_nil() && !at_value.read_uint(number))
-        return "ext.attachments is not a non-negative integer";
-      if (number > limits::kMaxAttachments) return "an item claims more than 64 attachments";
-      known.attachments = static_cast<std::uint32_t>(number);
-    } else if (key == "priority") {
-      known.priority = Priority::normal;
-      known.has_priority = false;
-      if (at_value.read_nil()) continue;
-      if (at_value.read_uint(number) && number < kPriorities) {
-        known.priority = static_cast<Priority>(number);
-        known.has_priority = true;
-      } else {
-        wrong = "ext.priority is not 0, 1 or 2";
-      }
-    } else if (key == "window") {
-      const bool usable = at_value.read_uint(number) && number >= 1 && number <= kMaxWindow;
-      known.window = usable ? static_cast<std::uint32_t>(number) : kDefaultWindow;
-    }
+    if (key == "attachments") attachments = value;
+    if (key == "priority") priority = value;
+    if (key == "window") window = value;
+  }
+  std::uint64_t number = 0;
+  if (!Cursor(attachments).at_nil()) {
+    if (!Cursor(attachments).read_uint(number)) return "ext.attachments is not a non-negative integer";
+    if (number > limits::kMaxAttachments) return "an item claims more than 64 attachments";
+    known.attachments = static_cast<std::uint32_t>(number);
+  }
+  if (!Cursor(priority).at_nil()) {
+    known.has_priority = Cursor(priority).read_uint(number) && number < kPriorities;
+    if (known.has_priority) known.priority = static_cast<Priority>(number);
+    known.bad_priority = !known.has_priority;
+  }
+  if (Cursor(window).read_uint(number) && number >= 1 && number <= kMaxWindow) {
+    known.window = static_cast<std::uint32_t>(number);
   }
   return nullptr;
 }
@@ -136,6 +137,7 @@ Malformed decode_requests(std::string_view frame, std::size_t attachments, std::
     const bool is_map = cursor.at_map() || cursor.at_nil();
     if (!cursor.skip(kBelowMessage, kwargs)) return kBadItem;
     if (auto why = read_ext(cursor, item.ext, known, item.wrong)) return why;
+    if (known.bad_priority) item.wrong = "ext.priority is not 0, 1 or 2";
     if (!is_array) item.wrong = "args is not an array";
     if (!is_map) item.wrong = "kwargs is neither a map nor nil";
     item.attempt = static_cast<std::uint8_t>(attempt);

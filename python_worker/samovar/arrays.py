@@ -124,7 +124,7 @@ def _array(data: bytes, frames: list[Frame]) -> Any:
     if numpy is not None:
         try:
             return numpy.frombuffer(view, dtype=dtype).reshape(shape)
-        except (TypeError, ValueError) as error:  # no such number, or more elements than numpy counts
+        except (TypeError, ValueError) as error:  # no such number, or too many of them
             raise ArrayError(f"an array of {dtype} and shape {shape}: {error}") from None
     code = _FORMATS.get(dtype)
     if code is None or not shape or not count:

@@ -5,7 +5,6 @@ A decoded REQUEST stays the flat list that msgpack makes of it:
     [1, 2, epoch, sent_us,   id, attempt, flags, timeout_us, method, args, kwargs, ext,   id, ...]
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgpack
 from samovar import wire
 from samovar.arrays import ArrayError, place
 from samovar.attached import MAX_ATTACHMENTS, Frame
+from samovar.structure import MAX_DEPTH, BadStructure, children, is_list, too_deep
 from samovar.wire import Message, WireError, is_uint
 
 REQUEST_HEAD = 4
@@ -24,8 +24,6 @@ STREAM_ITEM = 5
 MAX_NAME_BYTES = 255
 MAX_EXT_BYTES = 16 * 1024
 
-# Types without anything inside them; most arguments and results are of these.
-SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
@@ -52,14 +50,17 @@ def decode_requests(frame: bytes, attachments: int = 0) -> Message:
     _check_count(len(message) - REQUEST_HEAD, REQUEST_ITEM)
     if not is_uint(message[3]):
         raise WireError("sent_us is not an unsigned integer below 2^53")
-    if too_deep([message], wire.MAX_DEPTH):
-        raise WireError(f"the message is nested more than {wire.MAX_DEPTH} levels deep")
+    if too_deep([message], MAX_DEPTH):
+        raise WireError(f"the message is nested more than {MAX_DEPTH} levels deep")
     claimed = 0
+    large = _large_exts(
+        frame, message[REQUEST_HEAD + 7 :: REQUEST_ITEM], REQUEST_HEAD, REQUEST_ITEM
+    )
     for start in range(REQUEST_HEAD, len(message), REQUEST_ITEM):
         item = message[start : start + REQUEST_ITEM]
         _check_prefix(item)
         claimed += attachments_of(item[7])
-        reason = _why_refused(item)
+        reason = _why_refused(item, start in large)
         if reason is not None:
             message[start + 4 : start + 7] = [BadItem(reason), [], None]
     if claimed != attachments:
@@ -88,48 +89,28 @@ def place_arrays(message: Message, frames: list[Frame]) -> None:
 
 
 def decode_replies(frame: bytes, attachments: int = 0) -> Message:
-    """A REPLY as its flat list, with every check. Raises WireError. (For clients and tests.)"""
+    """A REPLY as its flat list, with every check. Raises WireError. (For clients and tests.)
+
+    Values and exts are decoded as by wire.unpack_what_can_be().
+    """
     message = wire.decode(frame)
     if message[1] != wire.REPLY:
         raise WireError(f"a message of kind {message[1]} is no REPLY")
     _check_count(len(message) - REPLY_HEAD, REPLY_ITEM)
-    if too_deep([message], wire.MAX_DEPTH):
-        raise WireError(f"the message is nested more than {wire.MAX_DEPTH} levels deep")
     claimed = 0
+    large = _large_exts(frame, message[REPLY_HEAD + 5 :: REPLY_ITEM], REPLY_HEAD, REPLY_ITEM)
     for start in range(REPLY_HEAD, len(message), REPLY_ITEM):
         item = message[start : start + REPLY_ITEM]
         _check_prefix(item)
         if item[2] != wire.OK and type(item[4]) is not dict:
             raise WireError("the value of an error is not a map")
-        reason = _why_bad_ext(item[5])
+        reason = _why_bad_ext(item[5], start in large)
         if reason is not None:
             raise WireError(reason)
         claimed += attachments_of(item[5])
     if claimed != attachments:
         raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
     return message
-
-
-def too_deep(values: Iterable[Any], levels: int) -> bool:
-    """Whether any of `values` nests more than `levels` lists and maps. (Not counted: keys of maps.)
-
-    It looks at each element's type, and goes down only where there is something inside.
-    """
-    level = _containers(values)
-    for _ in range(levels):
-        inside: list[Any] = []
-        for container in level:
-            children = container.values() if isinstance(container, dict) else container
-            if not SCALARS.issuperset(map(type, children)):
-                inside += _containers(children)
-        if not inside:
-            return False
-        level = inside
-    return bool(level)
-
-
-def _containers(values: Iterable[Any]) -> list[Any]:
-    return [value for value in values if isinstance(value, (dict, list, tuple))]
 
 
 def _check_count(elements: int, per_item: int) -> None:
@@ -157,7 +138,7 @@ def attachments_of(ext: Any) -> int:
     return int(claimed)
 
 
-def _why_refused(item: list[Any]) -> str | None:
+def _why_refused(item: list[Any], has_large_ext: bool) -> str | None:
     method, args, kwargs, ext = item[4:]
     if isinstance(method, BadItem):
         return method.reason
@@ -169,7 +150,7 @@ def _why_refused(item: list[Any]) -> str | None:
         return f"{method}: kwargs is neither a map nor nil"
     if kwargs is not None and not all(type(key) is str for key in kwargs):
         return f"{method}: a key of kwargs is not a string"
-    reason = _why_bad_ext(ext)
+    reason = _why_bad_ext(ext, has_large_ext)
     priority = ext.get("priority") if type(ext) is dict else None
     if reason is None and priority is not None and not (is_uint(priority) and priority <= 2):
         reason = "ext.priority is not 0, 1 or 2"
@@ -183,14 +164,34 @@ def _is_method(name: str) -> bool:
     )
 
 
-def _why_bad_ext(ext: Any) -> str | None:
+def _large_exts(frame: bytes, exts: list[Any], head: int, per_item: int) -> set[int]:
+    """Where the items begin whose exts have more bytes than they may. A small message has none."""
+    if len(frame) <= MAX_EXT_BYTES or all(ext is None for ext in exts):
+        return set()
+    unpacker = msgpack.Unpacker(max_buffer_size=len(frame))
+    unpacker.feed(frame)
+    unpacker.read_array_header()
+    large = set()
+    for _ in range(head):
+        unpacker.skip()
+    for number in range(len(exts)):
+        for _ in range(per_item - 1):
+            unpacker.skip()
+        begin = unpacker.tell()
+        unpacker.skip()
+        if unpacker.tell() - begin > MAX_EXT_BYTES:
+            large.add(head + number * per_item)
+    return large
+
+
+def _why_bad_ext(ext: Any, is_large: bool) -> str | None:
     if ext is None:
         return None
     if type(ext) is not dict:
         return "ext is neither a map nor nil"
     if not all(type(key) is str for key in ext):
         return "a key of ext is not a string"
-    if len(msgpack.packb(ext, datetime=True)) > MAX_EXT_BYTES:
+    if is_large:
         return f"ext is larger than {MAX_EXT_BYTES} bytes"
     return None
 
@@ -219,7 +220,8 @@ def _decode_item(elements: list[memoryview]) -> list[Any]:
         try:
             item.append(wire.unpack(element))
         except Exception as error:
-            item.append(None)
+            # Attachments are counted all the same.
+            item.append(wire.unpack_what_can_be(element) if position == 7 else None)
             if position < 4:
                 raise WireError(f"an item's prefix cannot be decoded: {error!r}") from None
             part = ("the method", "args", "kwargs", "ext")[position - 4]
@@ -232,22 +234,12 @@ def _decode_item(elements: list[memoryview]) -> list[Any]:
 
 def split_array(frame: bytes) -> list[memoryview]:
     """The elements of the array that fills `frame`, each still encoded. Raises WireError."""
-    unpacker = msgpack.Unpacker(max_buffer_size=max(len(frame), 1))
-    view = memoryview(frame)
-    elements = []
+    data = memoryview(frame)
     try:
-        unpacker.feed(frame)
-        count = unpacker.read_array_header()
-        start = unpacker.tell()
-        for _ in range(count):
-            unpacker.skip()
-            end = unpacker.tell()
-            elements.append(view[start:end])
-            start = end
-    except Exception as error:
+        if not is_list(data):
+            raise BadStructure("it is no list")
+        return children(data, MAX_DEPTH)
+    except BadStructure as error:
         raise WireError(
-            f"a frame of {len(frame)} bytes is not a msgpack array: {error!r}"
+            f"a frame of {len(frame)} bytes is not one msgpack array: {error}"
         ) from None
-    if start != len(frame):
-        raise WireError(f"{len(frame) - start} bytes follow the message's array")
-    return elements

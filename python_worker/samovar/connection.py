@@ -178,10 +178,9 @@ class Connection:
         if kind == wire.HELLO:
             return self._handle_hello(message)
         if kind == wire.REGISTER_AGAIN and self._hello_at is None:  # else HELLO is on its way
-            wire.control_map(message)
-            return self.restart(now, wire.reason_of(message) or "the broker asked for it")
+            return self.restart(now, wire.decode_notice(message) or "the broker asked for it")
         if kind == wire.PROTOCOL_ERROR:
-            log.error("the broker refused a message: %s", wire.reason_of(message))
+            log.error("the broker refused a message: %s", wire.decode_protocol_error(message))
         return Change.NONE
 
     def _handle_hello(self, message: Message) -> Change:
@@ -233,10 +232,7 @@ class Connection:
     def decode_control(self, frame: bytes, attachments: list[Frame]) -> Message | None:
         """A message as a list, or None (with a line in the log) if it is malformed."""
         try:
-            message = wire.decode(frame)
-            if attachments and message[1] != wire.REQUEST:
-                raise WireError(f"a message of kind {message[1]} has attachments")
-            return message
+            return wire.decode_control(frame, len(attachments))
         except WireError as error:
             log.error("dropped a message of the broker at %s: %s", self.endpoint, error)
             return None

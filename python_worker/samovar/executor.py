@@ -7,7 +7,8 @@ from typing import Any
 
 from samovar import attached, explain, wire
 from samovar.board import LAST_STARTED, STARTED_NS, Slot
-from samovar.bundles import REPLY_HEAD, REQUEST_ITEM, SCALARS, attachments_of
+from samovar.bundles import REPLY_HEAD, REQUEST_ITEM, attachments_of
+from samovar.structure import SCALARS
 from samovar.replies import Frames, ReplyEncoder
 from samovar.service import Service
 from samovar.wire import Message

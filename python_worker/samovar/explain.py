@@ -13,7 +13,8 @@ from typing import Any
 from samovar import exposed, wire
 from samovar.arrays import travels
 from samovar.attached import WithAttachments
-from samovar.bundles import SCALARS, BadItem
+from samovar.bundles import BadItem
+from samovar.structure import MAX_DEPTH, SCALARS
 from samovar.method import Handler
 
 Failure = tuple[int, dict[str, Any]]  # status, error map
@@ -196,7 +197,7 @@ def result_too_large(method: str, size: int, limit: int) -> Failure:
 
 def result_too_deep(method: str) -> Failure:
     return wire.APP_ERROR, {
-        "message": f"the result of {method} is nested more than {wire.MAX_DEPTH - 1} levels deep, "
+        "message": f"the result of {method} is nested more than {MAX_DEPTH - 1} levels deep, "
         "or holds itself: return something flatter",
         "type": "ValueError",
         "where": "worker",
@@ -206,7 +207,7 @@ def result_too_deep(method: str) -> Failure:
 def result_not_encodable(method: str, value: Any, error: Exception) -> Failure:
     """Names the first thing in `value` that cannot be encoded, where it is, and what to return instead."""
     try:
-        found = find_misfit(value, "result", wire.MAX_DEPTH)
+        found = find_misfit(value, "result", MAX_DEPTH)
     except Exception:  # looking at it ran code of its type
         found = None
     if found is None:

@@ -7,7 +7,7 @@ from samovar import wire
 from samovar.attached import Frame
 from samovar.connection import Connection
 from samovar.scheduler import Scheduler
-from samovar.wire import Message
+from samovar.wire import Message, WireError
 
 log = logging.getLogger("samovar")
 
@@ -48,15 +48,14 @@ class Inbox:
 
     def tell_scheduler(self, message: Message) -> None:
         """CANCEL and WINDOW, PROTOCOL.md 4.4 and 4.6."""
-        head, numbers = message[:3], message[3:]
+        head = message[:3]
         if head[0] != wire.VERSION or head[2] != self._connection.epoch or not head[2]:
             return  # of an earlier session
-        if not all(map(wire.is_uint, numbers)) or (message[1] == wire.WINDOW and len(numbers) % 2):
-            log.error(
-                "dropped a message of the broker: a CANCEL or WINDOW that holds more than ids"
-            )
-        elif message[1] == wire.CANCEL:
-            self._scheduler.cancel(numbers)
-        else:
-            for id_, window in zip(numbers[::2], numbers[1::2]):
-                self._scheduler.widen(id_, window)
+        try:
+            if message[1] == wire.CANCEL:
+                self._scheduler.cancel(wire.decode_ids(message))
+            else:
+                for id_, window in wire.decode_windows(message):
+                    self._scheduler.widen(id_, window)
+        except WireError as error:
+            log.error("dropped a message of the broker: %s", error)

@@ -15,15 +15,15 @@ from samovar.bundles import (
     REQUEST_HEAD,
     REQUEST_ITEM,
     STREAM_ITEM,
-    too_deep,
 )
+from samovar.structure import MAX_DEPTH, too_deep
 from samovar.wire import Message
 
 Frames = list[Any]  # of one message: bytes, then the buffers of attachments
 Reply = tuple[Any, ...]  # id, attempt, status, run_us, value, ext
 
 # A value's levels come below the message's own array.
-MAX_VALUE_DEPTH = wire.MAX_DEPTH - 1
+MAX_VALUE_DEPTH = MAX_DEPTH - 1
 _HEAD_BYTES = 5 + 1 + 1 + 9  # array header, version, kind, epoch: the most that they take
 # A packer keeps the memory of the largest result that it made; beyond this a new one is cheaper to hold.
 _KEEP_PACKER_BYTES = 8 << 20

@@ -273,7 +273,11 @@ class Worker:
                 and (len(message) - REQUEST_HEAD) % REQUEST_ITEM == 0
                 and _LISTS.issuperset(map(type, message[REQUEST_HEAD + 5 :: REQUEST_ITEM]))
             ):
-                if self._inbox is not None and message[1] in (wire.CANCEL, wire.WINDOW):
+                if (
+                    self._inbox is not None
+                    and message[1] in (wire.CANCEL, wire.WINDOW)
+                    and not attachments
+                ):
                     self._inbox.tell_scheduler(message)
                     return
                 message = self._look_closely(frame, attachments)

@@ -205,11 +205,7 @@ class Supervisor:
         """PROTOCOL.md 5.11. Raises WireError."""
         if message[2] != self._connection.epoch:
             return
-        content = wire.control_map(message)
-        id_, command, args = content.get("id"), content.get("command"), content.get("args") or []
-        if not wire.is_uint(id_) or type(command) is not str or type(args) is not list:
-            raise WireError("a COMMAND without id and command")
-        assert type(id_) is int
+        id_, command, args = wire.decode_command(message)
         if command == "reload":
             self._staff.reloads.begin("samovar reload", id_)
         elif command == "scale":

@@ -9,6 +9,18 @@ from typing import Any
 
 import msgpack
 
+from samovar.structure import (
+    MAX_DEPTH,
+    BadStructure,
+    Undecodable,
+    children,
+    UNCHECKED_BYTES,
+    claims_too_much,
+    is_list,
+    is_map,
+    too_deep,
+)
+
 VERSION = 1
 
 # Kinds of message.
@@ -42,7 +54,6 @@ FLAG_METADATA = 2
 FLAG_STREAM = 4
 
 # Limits: section 7, and proto/limits.hpp for their reasons.
-MAX_DEPTH = 64  # nesting, the message's own array included
 MAX_BUNDLE = 1024
 MAX_CREDIT = 256
 DEFAULT_WINDOW = 16
@@ -63,7 +74,31 @@ def unpack(data: bytes | memoryview) -> Any:
 
     Raises what msgpack raises; see bundles.decode_requests for what is done about it.
     """
+    if len(data) > UNCHECKED_BYTES and claims_too_much(data):
+        raise BadStructure("lists claim more elements than there are")
     return msgpack.unpackb(data, timestamp=3, strict_map_key=False)
+
+
+def unpack_what_can_be(data: memoryview) -> Any:
+    """Like unpack(), for one value whose structure has been checked, but it never fails.
+
+    Text that is not UTF-8 has U+FFFD in its place; an Undecodable stands for what Python cannot hold.
+    """
+    try:
+        return msgpack.unpackb(data, timestamp=3, strict_map_key=False, unicode_errors="replace")
+    except Exception as error:  # msgpack raises many kinds
+        if is_list(data):
+            return [unpack_what_can_be(element) for element in children(data, MAX_DEPTH)]
+        if not is_map(data):
+            return Undecodable(f"{type(error).__name__}: {error}")
+    parts = children(data, MAX_DEPTH)
+    content = {}
+    for key, value in zip(parts[::2], parts[1::2]):
+        name = unpack_what_can_be(key)
+        if isinstance(name, (list, dict)):
+            name = Undecodable("a list or a map as a key")
+        content[name] = unpack_what_can_be(value)
+    return content
 
 
 def new_packer(default: Any = None) -> Any:
@@ -82,13 +117,50 @@ def encode_control(kind: int, epoch: int, content: dict[str, Any]) -> bytes:
 
 
 def decode(frame: bytes) -> Message:
-    """Any message as a list whose head is valid. Raises WireError, also for a version other than ours."""
+    """Any message as a list whose head is valid. Raises WireError, also for a version other than ours.
+
+    What stands behind the head is decoded as unpack_what_can_be() does.
+    """
     try:
         message = unpack(frame)
-    except Exception as error:  # msgpack raises many kinds, RecursionError-like ones too
-        raise WireError(f"a frame of {len(frame)} bytes is not msgpack: {error!r}") from None
+        if too_deep([message], MAX_DEPTH):
+            raise BadStructure(f"it is nested more than {MAX_DEPTH} levels deep")
+    except Exception as error:  # msgpack raises many kinds
+        message = _probe(frame) or _decode_piece_by_piece(frame, error)
     check_head(message)
     return message  # type: ignore[no-any-return]
+
+
+def _decode_piece_by_piece(frame: bytes, error: Exception) -> Message:
+    try:
+        if not len(frame) or not is_list(memoryview(frame)):
+            raise error
+        elements = children(memoryview(frame), MAX_DEPTH)
+        return [unpack_what_can_be(element) for element in elements]
+    except Exception as why:
+        raise WireError(f"a frame of {len(frame)} bytes is not a message: {why!r}") from None
+
+
+def _probe(frame: bytes) -> Message | None:
+    """The head of a PROBE, of which nothing else is looked at; None for any other message."""
+    unpacker = msgpack.Unpacker(max_buffer_size=64)
+    unpacker.feed(frame[:32])
+    try:
+        count = unpacker.read_array_header()
+        head = [unpacker.unpack() for _ in range(min(count, 3))]
+    except Exception:
+        return None
+    return head if len(head) == 3 and head[:2] == [VERSION, PROBE] else None
+
+
+def decode_control(frame: bytes, attachments: int = 0) -> Message:
+    """A message of any kind but REQUEST, REPLY and ITEMS. Raises WireError."""
+    message = decode(frame)
+    if attachments:
+        raise WireError(f"a message of kind {message[1]} has attachments")
+    if message[1] not in (CANCEL, WINDOW, PROBE) and len(frame) > MAX_CONTROL_BYTES:
+        raise WireError(f"a control message of {len(frame)} bytes, more than {MAX_CONTROL_BYTES}")
+    return message
 
 
 def check_head(message: Any) -> None:
@@ -116,10 +188,12 @@ def control_map(message: Message) -> dict[Any, Any]:
 
 
 def _field(content: dict[Any, Any], key: str, kind: type, default: Any) -> Any:
-    value = content.get(key, default)
+    value = content.get(key)
+    if value is None:  # a nil counts as absent
+        value = default
     if type(value) is not kind or (kind is int and not is_uint(value)):
         raise WireError(
-            f"{key!r} in the broker's message is {value!r}, not of type {kind.__name__}"
+            f"{key!r} in the broker's message is {str(value)[:200]!r}, not of type {kind.__name__}"
         )
     return value
 
@@ -155,11 +229,50 @@ def decode_broker_hello(message: Message) -> BrokerHello:
     return hello
 
 
-def reason_of(message: Message) -> str:
-    """The text of REGISTER_AGAIN, DRAIN, DRAINED or PROTOCOL_ERROR; "" when it has none."""
-    content = message[3] if len(message) == 4 and type(message[3]) is dict else {}
-    text = content.get("message") or content.get("reason") or ""
-    return text if type(text) is str else ""
+def decode_notice(message: Message) -> str:
+    """The reason of REGISTER_AGAIN, DRAIN or DRAINED; "" when it has none. Raises WireError."""
+    text: str = _field(control_map(message), "reason", str, "")
+    return text
+
+
+def decode_protocol_error(message: Message) -> str:
+    """The text of PROTOCOL_ERROR. Raises WireError."""
+    content = control_map(message)
+    _field(content, "got", int, 0)
+    if not all(map(is_uint, _field(content, "speaks", list, []))):
+        raise WireError("the versions that the broker speaks are not integers")
+    text: str = _field(content, "message", str, None)
+    return text
+
+
+def decode_command(message: Message) -> tuple[int, str, list[Any]]:
+    """Id, command and arguments of COMMAND. Raises WireError."""
+    content = control_map(message)
+    return (
+        _field(content, "id", int, None),
+        _field(content, "command", str, None),
+        _field(content, "args", list, []),
+    )
+
+
+def decode_ids(message: Message) -> list[int]:
+    """The ids of CANCEL. Raises WireError."""
+    ids = message[3:]
+    if len(ids) > MAX_BUNDLE or not all(map(is_uint, ids)):
+        raise WireError("a CANCEL holds other things than ids, or too many of them")
+    return ids
+
+
+def decode_windows(message: Message) -> list[tuple[int, int]]:
+    """The ids of WINDOW with their windows. Raises WireError."""
+    numbers = message[3:]
+    if (
+        not 2 <= len(numbers) <= 2 * MAX_BUNDLE
+        or len(numbers) % 2
+        or not all(map(is_uint, numbers))
+    ):
+        raise WireError("a WINDOW holds other things than ids and windows, or too many of them")
+    return list(zip(numbers[::2], numbers[1::2]))
 
 
 def new_nonce() -> int:

@@ -14,7 +14,8 @@ from test_wire import values
 
 from samovar import Service, WithAttachments, attachments, wire
 from samovar.board import LAST_STARTED, STARTED_NS, Slot
-from samovar.bundles import decode_replies, decode_requests, too_deep
+from samovar.bundles import decode_replies, decode_requests
+from samovar.structure import too_deep
 from samovar.executor import FLUSH_NS, Executor
 
 service = Service("s")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from as_json import as_json, as_python_sees, same
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,62 +46,6 @@ def test_there_are_vectors():
     assert len(_vectors("broker_hello")) > 3
 
 
-def as_json(value: Any) -> Any:
-    """A decoded value in the notation of proto/vectors/README.md."""
-    if isinstance(value, bytes):
-        return {"$bytes": value.hex()}
-    if isinstance(value, datetime.datetime):
-        delta = value - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-        nanoseconds = (delta.seconds * 10**6 + delta.microseconds) * 1000
-        return {"$time": f"{delta.days * 86400 + nanoseconds // 10**9}.{nanoseconds % 10**9:09}"}
-    if isinstance(value, msgpack.ExtType):
-        return {"$ext": {"type": value.code, "data": value.data.hex()}}
-    if isinstance(value, float):
-        text = {float("inf"): "inf", float("-inf"): "-inf"}.get(
-            value, "nan" if value != value else ""
-        )
-        return {"$float": text} if text else value
-    if type(value) is int and abs(value) > wire.MAX_PREFIX_INTEGER:
-        return {"$int": str(value)}
-    if isinstance(value, dict):
-        if all(isinstance(key, str) for key in value):
-            return {key: as_json(inside) for key, inside in value.items()}
-        return {"$map": [[as_json(key), as_json(inside)] for key, inside in value.items()]}
-    if isinstance(value, list):
-        return [as_json(inside) for inside in value]
-    return value
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal, and of the same types all the way down: 1, 1.0 and true differ."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return bool(left == right)
-
-
-def _as_python_sees(expected: Any) -> Any:
-    """A datetime has microseconds, the rest is cut off; and a dict takes 1, 1.0 and True for one key."""
-    if isinstance(expected, dict):
-        if set(expected) == {"$map"}:
-            pairs: dict[Any, Any] = {}
-            originals = {}
-            for key, inside in expected["$map"]:
-                hashable = json.dumps(key) if isinstance(key, dict) else key
-                originals.setdefault(hashable, key)
-                pairs[hashable] = inside
-            return {"$map": [[originals[key], _as_python_sees(pairs[key])] for key in pairs]}
-        if set(expected) == {"$time"}:
-            return {"$time": expected["$time"][:-3] + "000"}
-        return {key: _as_python_sees(inside) for key, inside in expected.items()}
-    if isinstance(expected, list):
-        return [_as_python_sees(inside) for inside in expected]
-    return expected
-
-
 @pytest.mark.parametrize("vector", _vectors("request"))
 def test_request_vectors(vector):
     frame = bytes.fromhex(vector["hex"])
@@ -122,7 +67,7 @@ def test_request_vectors(vector):
             continue
         assert got[4] == item["method"]
         for value, key in zip(got[5:], ("args", "kwargs", "ext")):
-            assert same(as_json(value), _as_python_sees(item[key]))
+            assert same(as_json(value), as_python_sees(item[key]))
 
 
 @pytest.mark.parametrize("vector", _vectors("reply"))
@@ -142,7 +87,7 @@ def test_reply_vectors(vector):
             got[2] == item["status"] or item["status"] == 13
         )  # an unknown status is left as it is
         assert got[3] == item["run_us"]
-        assert same(as_json(got[4]), _as_python_sees(item["value"]))
+        assert same(as_json(got[4]), as_python_sees(item["value"]))
         assert same(as_json(got[5]), item["ext"])
 
 

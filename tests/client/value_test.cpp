@@ -96,6 +96,8 @@ TEST_CASE("timestamps of all sizes and signs survive") {
                           Time{-9'000'000'000s - 5ns}, Time{9'000'000'000s + 999'999'999ns}}) {
     CHECK(Value::of(time).as<Time>() == time);
   }
+  const auto counted_on = Value::parse(Buffer(std::string("\xd7\xff\xff\xff\xff\xfc\0\0\0\5", 10)));
+  CHECK(counted_on.as<Time>() == Time{6s + 73'741'823ns});
   CHECK_THROWS_AS(Value::of(1).as<Time>(), Error);
   const std::string far =
       std::string("\xc7\x0c\xff", 3) + std::string(4, '\0') + std::string("\x7f", 1) + std::string(7, '\xff');

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <msgpack.hpp>
 #include <random>
 #include <stdexcept>
@@ -72,8 +73,11 @@ json extension(const msgpack::object& object) {
     return n;
   };
   const auto time = [](std::int64_t seconds, std::uint64_t nanoseconds) -> json {
-    const std::string digits = std::to_string(nanoseconds);
-    if (digits.size() > 9) return nullptr;
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const auto more = static_cast<std::int64_t>(nanoseconds) / kSecond;
+    if (seconds > std::numeric_limits<std::int64_t>::max() - more) return nullptr;
+    seconds += more;
+    const std::string digits = std::to_string(nanoseconds % kSecond);
     return {{"$time", std::to_string(seconds) + "." + std::string(9 - digits.size(), '0') + digits}};
   };
   if (object.via.ext.type() == -1) {

@@ -38,7 +38,10 @@ void check_request(const RequestItem& item, const json& expected) {
   if (is_wrong) return;
   CHECK(item.method == expected.at("method").get<std::string>());
   CHECK(std::string{parts.service} + "." + std::string{parts.method} == item.method);
-  const json ext = expected.at("ext").is_object() ? expected.at("ext") : json::object();
+  json ext = expected.at("ext").is_object() ? expected.at("ext") : json::object();
+  for (const auto& [key, value] : ext.value("$map", std::vector<std::pair<json, json>>())) {
+    if (key.is_string()) ext[key.get<std::string>()] = value;  // the last of equal ones counts
+  }
   const auto known = [&](const char* key, std::uint64_t absent) {
     return ext.contains(key) && !ext[key].is_null() ? ext[key].get<std::uint64_t>() : absent;
   };

@@ -1,0 +1,74 @@
+"""Inputs to begin with: `seeds.py TARGET DIRECTORY` writes them, made of proto/vectors and examples/.
+
+What a byte means is said by tests/fuzz/TARGET.cpp.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def vectors() -> Iterator[tuple[bytes, int]]:
+    """Each frame that is small, and how many attachments follow it."""
+    for path in sorted((ROOT / "proto/vectors").glob("*.json")):
+        for vector in json.loads(path.read_text()):
+            frame = bytes.fromhex(vector["hex"])
+            if len(frame) <= 4000:
+                yield frame, vector["attachments"]
+
+
+def codec() -> Iterator[bytes]:
+    for frame, attachments in vectors():
+        yield bytes([attachments]) + frame
+
+
+def core() -> Iterator[bytes]:
+    ready = bytes(
+        [18, 1, 0, 0x40, 0x34, 0, 1, 1, 0, 0x0F, 0, 8, 0, 1]
+    )  # all greet, a worker, a pool
+    for frame, attachments in vectors():
+        if attachments > 7:
+            continue
+        for peer in (0, 3, 7):
+            raw = bytes([13, peer, 1 | attachments << 5, *divmod(len(frame), 256)]) + frame
+            yield ready + raw
+
+
+def session() -> Iterator[bytes]:
+    ready = bytes([7, 0, 2, 0, 0, 2, 0, 4, 4])  # welcome, two calls, which are sent
+    for frame, attachments in vectors():
+        if attachments <= 7:
+            yield ready + bytes([16, 1 | attachments << 5, *divmod(len(frame), 256)]) + frame
+
+
+def config() -> Iterator[bytes]:
+    for path in sorted((ROOT / "examples").rglob("samovard.toml")):
+        yield path.read_bytes()
+    for text in (
+        'frontend = ["tcp://127.0.0.1:1", "ipc:///a"]\nbackend = "tcp://*:2"\ninsecure = true\ncpus = [0, 1]\n',
+        '[log]\nlevel = "info"\nformat = "json"\n[deadlines]\ndefault_timeout_ms = 1\n[limits]\nmax_body = 0x400\n',
+        '[[service]]\nname = "a"\nlines = """cat\n"""\nworkers = 2\ndirectory = \'.\'\narguments = ["-v"]\n',
+        '[[service]]\nname = "a"\nexpose = "m:f,g"\n[[service]]\nname = "b.c"\napp = "m:o"\n',
+        "a.b.c = {d = 1979-05-27T07:32:00Z, e = [1.5e3, inf, -0b10, 0o7, true]}\n# \u00e9\n",
+        'state_directory = "\\u00e9\\n"\nworker_command = "w"\nunknown = 1\n',
+    ):
+        yield text.encode()
+
+
+def value() -> Iterator[bytes]:
+    for frame, _ in vectors():
+        yield b"\x02" + frame
+
+
+def main(target: str, directory: str) -> None:
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    for seed in globals()[target]():
+        Path(directory, hashlib.sha1(seed).hexdigest()).write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,273 @@
+// The client's session and a hostile broker. Input: a script, of which each step is a number and its operands.
+// Each call ends once, after its items, which have no gap; what is sent can be decoded and keeps to the broker's limits;
+// and when time has passed nothing is outstanding.
+#include <iterator>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/session.hpp"
+#include "proto/codec.hpp"
+#include "proto/control.hpp"
+#include "proto/cursor.hpp"
+#include "proto/limits.hpp"
+#include "tests/fuzz/frames.hpp"
+#include "tests/fuzz/target.hpp"
+
+namespace samovar::fuzz {
+namespace {
+
+using namespace samovar::client;
+using namespace std::chrono_literals;
+using proto::Kind;
+
+constexpr std::array<Duration, 8> kTimes{0us, 1us, 500us, 30ms, 101ms, 5s, 31s, 25h};
+constexpr std::array<std::string_view, 4> kMethods{"s.m", "other.method", "no_service", "s.m"};
+constexpr std::array<std::uint64_t, 4> kBundles{1024, 3, 0, std::uint64_t{1} << 53};
+constexpr std::array<std::uint64_t, 4> kBodies{1 << 20, 80, 4000, 0};
+
+SessionConfig config() {
+  SessionConfig config;
+  config.endpoint = "ipc://broker";
+  config.name = "fuzz";
+  config.max_outstanding = 40;
+  config.max_waiting_bytes = 5000;
+  return config;
+}
+
+class Play {
+ public:
+  explicit Play(Script script) : script_(script) {}
+
+  void run() {
+    constexpr Act kActs[] = {&Play::connected, &Play::disconnected, &Play::submit,   &Play::submit,
+                             &Play::send,      &Play::not_sent,     &Play::hello,    &Play::welcome,
+                             &Play::reply,     &Play::items,        &Play::cancel,   &Play::widen,
+                             &Play::notice,    &Play::refuse,       &Play::time,     &Play::next_deadline,
+                             &Play::raw,       &Play::cancel_all,   &Play::handshake};
+    for (int steps = 0; !script_.done() && steps < 300; ++steps) {
+      (this->*kActs[script_.byte() % std::size(kActs)])();
+      settle();
+    }
+    // Nobody says anything any more: each call has its deadline, or the longest that a broker may set.
+    for (int i = 0; i < 4; ++i) {
+      now_ += 25h;
+      settle();
+      while (take_message()) {
+      }
+    }
+    settle();
+    expect(session_.outstanding() == 0 && open_.empty(), "each call has ended");
+  }
+
+ private:
+  using Act = void (Play::*)();
+
+  struct Open {
+    CallPtr call;
+    std::uint64_t items = 0;
+  };
+
+  void settle() {
+    session_.tick(now_);
+    const auto next = session_.next_deadline();
+    expect(!next || *next > now_, "what is due has been done");
+    for (const auto& completion : session_.take_completions()) {
+      const auto at = open_.find(completion.call.get());
+      expect(at != open_.end(), "a call ends once");
+      if (completion.is_item) {
+        expect(completion.call->items > at->second.items, "an item is counted");
+        at->second.items += 1;
+        continue;
+      }
+      expect(at->second.items == completion.call->items, "all items come before the end");
+      if (completion.outcome.status != Status::ok) {
+        proto::Cursor cursor(completion.outcome.value.bytes());
+        expect(cursor.at_map(), "an error is a map");
+      }
+      open_.erase(at);
+    }
+    expect(session_.outstanding() == open_.size(), "what is outstanding is what has not ended");
+    expect(session_.waiting() <= session_.outstanding(), "what waits is outstanding");
+  }
+
+  void connected() { session_.connected(now_); }
+  void disconnected() { session_.disconnected(now_); }
+  void handshake() { session_.handshake_failed(); }
+  void cancel_all() { session_.cancel_all(); }
+
+  void submit() {
+    auto call = std::make_shared<Call>();
+    const auto how = script_.byte();
+    call->method = kMethods[how & 3u];
+    call->flags = script_.byte() & 15u;
+    call->own_timeout = (how & 4) == 0;
+    call->deadline = now_ + (call->own_timeout ? kTimes[how >> 5] : client::limits::kBrokerWait);
+    call->tail = std::string("\x90\xc0\xc0", 3);
+    if ((how & 8) != 0) call->tail = std::string("\x91\xc5\x04\x00", 4) + std::string(1024, 'x') + "\xc0\xc0";
+    if ((how & 16) != 0) {
+      call->attachments.assign(script_.below(67), Buffer(std::string("attached")));
+      call->tail.pop_back();
+      call->tail +=
+          "\x81\xab"
+          "attachments";
+      proto::append_uint(call->tail, call->attachments.size());
+    }
+    open_[call.get()] = {call};
+    calls_.push_back(call);
+    session_.submit(call, now_);
+  }
+
+  // One of the last calls, ended ones too; null when there is none.
+  CallPtr some_call() {
+    const std::size_t back = script_.below(8);
+    return back < calls_.size() ? calls_[calls_.size() - 1 - back] : nullptr;
+  }
+
+  bool take_message() {
+    Message message;
+    if (!session_.next_message(now_, message)) return false;
+    const auto attachments = message.attachments.size();
+    proto::Head head;
+    expect_none(proto::decode_head(message.frame, head));
+    if (head.kind == static_cast<std::uint64_t>(Kind::hello)) {
+      proto::PeerHello hello;
+      expect_none(proto::decode(message.frame, hello));
+      expect(session_.state() == SessionState::greeting && head.epoch == 0, "HELLO greets");
+      nonce_ = hello.nonce;
+      return true;
+    }
+    expect(session_.state() == SessionState::ready && head.epoch == epoch_, "only who is ready sends");
+    const auto most = std::clamp<std::uint64_t>(max_bundle_, 1, samovar::limits::kMaxBundle);
+    if (head.kind == static_cast<std::uint64_t>(Kind::request)) {
+      std::uint64_t sent_us = 0;
+      std::vector<proto::RequestItem> items;
+      expect_none(proto::decode_requests(message.frame, attachments, sent_us, items));
+      expect(items.size() == message.calls && items.size() <= most, "a bundle keeps to its limit");
+      std::size_t bytes = message.frame.size();
+      for (const auto& attachment : message.attachments) bytes += attachment.size();
+      expect(bytes <= max_body_, "a message keeps to its limit");
+    } else if (head.kind == static_cast<std::uint64_t>(Kind::cancel)) {
+      std::vector<std::uint64_t> ids;
+      expect_none(proto::decode_ids(message.frame, ids));
+      expect(!ids.empty() && ids.size() <= most, "as many ids as a message may have");
+    } else {
+      std::vector<proto::Window> windows;
+      expect_none(proto::decode_windows(message.frame, windows));
+      expect(windows.size() <= most, "as many windows as a message may have");
+    }
+    return true;
+  }
+
+  void send() { take_message(); }
+  void not_sent() {
+    if (take_message()) session_.not_sent();
+  }
+
+  void give(std::string frame, std::size_t attachments = 0) {
+    const std::vector<Buffer> some(attachments, Buffer(std::string("attached")));
+    const bool was_ready = session_.state() == SessionState::ready;
+    proto::BrokerHello said;
+    proto::Head head;
+    const bool is_hello = !proto::decode_head(frame, head) && !proto::decode(frame, said);
+    session_.message(Buffer(std::move(frame)), some, now_);
+    if (was_ready || session_.state() != SessionState::ready) return;
+    expect(is_hello && said.nonce == nonce_, "a HELLO is answered by its own nonce");
+    epoch_ = head.epoch;
+    max_body_ = said.max_body;
+    max_bundle_ = said.max_bundle;
+  }
+
+  void hello() {
+    const auto how = script_.byte();
+    proto::BrokerHello hello;
+    hello.nonce = nonce_ + (how >> 7);
+    hello.max_body = kBodies[how & 3u];
+    hello.max_bundle = kBundles[how >> 2 & 3u];
+    hello.max_timeout_us = (how & 16) != 0 ? samovar::limits::kMaxPrefixInteger : 60'000'000;
+    give(proto::encode(++serial_, hello));
+  }
+  // All that it takes to be ready.
+  void welcome() {
+    connected();
+    take_message();
+    hello();
+  }
+
+  void reply() {
+    const auto call = some_call();
+    const auto how = script_.byte();
+    proto::BundleWriter writer(Kind::reply, epoch_);
+    const auto id = call ? static_cast<std::uint64_t>(call->id) : how;
+    std::string tail = how % 3 == 0 ? "\xa1y" : proto::encode_error({});
+    const std::size_t attachments = how >> 6;
+    tail +=
+        "\x81\xab"
+        "attachments";
+    proto::append_uint(tail, attachments);
+    const auto status = how % 3 == 0 ? Status::ok : Status::worker_lost;
+    for (unsigned i = 0; i <= (how >> 3 & 1u); ++i) {
+      writer.add_reply(id + (how >> 4 & 1u), static_cast<std::uint8_t>(1 + (how >> 5 & 1u)), status, 1,
+                       i == 0 ? tail : std::string("\x80\xc0"));
+    }
+    give(std::move(writer).finish(), attachments);
+  }
+
+  void items() {
+    const auto call = some_call();
+    const auto how = script_.byte();
+    if (!call) return;
+    proto::BundleWriter writer(Kind::items, epoch_);
+    for (unsigned i = 0; i <= (how & 3u); ++i) {
+      writer.add_item(static_cast<std::uint64_t>(call->id), static_cast<std::uint8_t>(1 + (how >> 2 & 1u)),
+                      call->items + i + (how >> 7), "\xa1i\xc0");
+    }
+    give(std::move(writer).finish());
+  }
+
+  void cancel() {
+    if (const auto call = some_call()) session_.cancel(call->id);
+  }
+  void widen() {
+    const auto call = some_call();
+    if (call) session_.widen(call->id, script_.byte());
+  }
+
+  void notice() {
+    const auto again = script_.flag();
+    give(proto::encode(again ? Kind::register_again : Kind::drain, again ? 0 : epoch_, proto::Notice{}));
+  }
+  void refuse() { give(proto::encode(epoch_, proto::ProtocolError{"no", {}, {}})); }
+
+  void time() { now_ += kTimes[script_.below(kTimes.size())]; }
+  void next_deadline() {
+    if (const auto next = session_.next_deadline()) now_ = std::max(now_, *next);
+  }
+
+  // A frame as it stands there, under the session's epoch or its own.
+  void raw() {
+    const auto how = script_.byte();
+    const auto bytes = script_.long_bytes();
+    give((how & 1) != 0 ? with_epoch(bytes, epoch_) : std::string(bytes), how >> 5);
+  }
+
+  Script script_;
+  Session session_{config()};
+  TimePoint now_{1'000s};
+  std::uint64_t nonce_ = 0;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t serial_ = 0;
+  std::uint64_t max_body_ = 0;
+  std::uint64_t max_bundle_ = 0;
+  std::map<const Call*, Open> open_;
+  std::vector<CallPtr> calls_;
+};
+
+}  // namespace
+}  // namespace samovar::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  samovar::fuzz::Play(samovar::fuzz::Script(data, size)).run();
+  return 0;
+}
