@@ -21,7 +21,7 @@ struct Grant {
  private:
   static bool holds(const std::vector<std::string>& names, std::string_view service) {
     return std::any_of(names.begin(), names.end(),
-                       [&](const std::string& name) { return name == service || name == "*"; });
+                       [&](const std::string& each) { return each == service || each == "*"; });
   }
 };
 using GrantPtr = std::shared_ptr<const Grant>;
