@@ -139,8 +139,13 @@ def claims_too_much(data: bytes | memoryview) -> bool:
     msgpack makes room for as many elements as a list claims, and may have a thousand open at the same time. Only lists
     with a count of four bytes can claim that much; whoever has more than a few of them is looked at.
     """
-    if len(data) <= UNCHECKED_BYTES or type(data) is not bytes or data.count(b"\xdd") <= 8:
+    if len(data) <= UNCHECKED_BYTES or type(data) is not bytes:
         return False
+    at = -1
+    for _ in range(9):
+        at = data.find(b"\xdd", at + 1)  # ten times as fast as count()
+        if at < 0:
+            return False
     unpacker = msgpack.Unpacker(max_buffer_size=len(data))
     unpacker.feed(data)
     try:

@@ -19,11 +19,10 @@ const std::string kSecret(40, 's');
 class File {
  public:
   explicit File(const std::string& text, mode_t mode = 0600) {
-    char name[] = "/tmp/samovar-key-XXXXXX";
-    close(mkstemp(name));
-    path = name;
+    path = std::filesystem::temp_directory_path() / "samovar-key-XXXXXX";
+    close(mkstemp(path.data()));
     std::ofstream(path) << text;
-    chmod(name, mode);
+    chmod(path.c_str(), mode);
   }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
