@@ -16,25 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string hex(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
-}
-
-bool is_utf8(const msgpack::object& text) {
-  try {
-    static_cast<void>(json(std::string(text.via.str.ptr, text.via.str.size)).dump());
-    return true;
-  } catch (const json::type_error&) {
-    return false;
-  }
-}
-
 // Of the years 1 to 9999, and with the bytes that a timestamp has.
 bool is_moment(const msgpack::object& object) {
   const auto* data = object.via.ext.data();
@@ -55,7 +36,7 @@ bool is_moment(const msgpack::object& object) {
 // What a worker cannot decode, though it is msgpack: PROTOCOL.md 4.1.
 bool is_unreadable(const msgpack::object& object) {
   switch (object.type) {
-    case msgpack::type::STR: return !is_utf8(object);
+    case msgpack::type::STR: return !is_utf8({object.via.str.ptr, object.via.str.size});
     case msgpack::type::EXT:
       return object.via.ext.type() < 0 && !(object.via.ext.type() == -1 && is_moment(object));
     case msgpack::type::ARRAY:
@@ -143,8 +124,8 @@ json hello(std::string_view frame, std::uint64_t epoch, Malformed& why) {
   if ((why = decode(frame, said))) return {};
   if (epoch == 0) why = "a HELLO gives no epoch";
   return {{"nonce", said.nonce},
-          {"clock", hex(said.clock)},
-          {"broker", hex(said.broker)},
+          {"clock", to_hex(said.clock)},
+          {"broker", to_hex(said.broker)},
           {"max_body", said.max_body},
           {"heartbeat_ms", said.heartbeat_ms}};
 }
@@ -168,17 +149,17 @@ json control(std::string_view frame, const Head& head, Malformed& why) {
     case Kind::command: {
       Command command;
       why = decode(frame, command);
-      return {{"id", command.id}, {"command", hex(command.command)}};
+      return {{"id", command.id}, {"command", to_hex(command.command)}};
     }
     case Kind::protocol_error: {
       ProtocolError error;
       why = decode(frame, error);
-      return hex(error.message);
+      return to_hex(error.message);
     }
     default: {
       Notice notice;
       why = decode(frame, notice);
-      return hex(notice.reason);
+      return to_hex(notice.reason);
     }
   }
 }

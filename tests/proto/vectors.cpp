@@ -33,25 +33,6 @@ std::vector<Vector> load() {
   return all;
 }
 
-std::string hex(std::string_view bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
-}
-
-bool is_utf8(const std::string& text) {
-  try {
-    static_cast<void>(json(text).dump());
-    return true;
-  } catch (const json::type_error&) {
-    return false;
-  }
-}
-
 template <typename Integer>
 json integer(Integer number) {
   constexpr auto kMax = static_cast<std::int64_t>(limits::kMaxPrefixInteger);
@@ -90,7 +71,7 @@ json extension(const msgpack::object& object) {
     if (data.size() == 12) point = time(static_cast<std::int64_t>(big_endian(4, 8)), big_endian(0, 4));
     if (!point.is_null()) return point;
   }
-  return {{"$ext", {{"type", object.via.ext.type()}, {"data", hex(data)}}}};
+  return {{"$ext", {{"type", object.via.ext.type()}, {"data", to_hex(data)}}}};
 }
 
 json to_json(const msgpack::object& object);
@@ -119,9 +100,9 @@ json to_json(const msgpack::object& object) {
     case msgpack::type::FLOAT64: return number(object.via.f64);
     case msgpack::type::STR: {
       std::string text(object.via.str.ptr, object.via.str.size);
-      return is_utf8(text) ? json(std::move(text)) : json{{"$badstr", hex(text)}};
+      return is_utf8(text) ? json(std::move(text)) : json{{"$badstr", to_hex(text)}};
     }
-    case msgpack::type::BIN: return {{"$bytes", hex({object.via.bin.ptr, object.via.bin.size})}};
+    case msgpack::type::BIN: return {{"$bytes", to_hex({object.via.bin.ptr, object.via.bin.size})}};
     case msgpack::type::EXT: return extension(object);
     case msgpack::type::ARRAY: {
       json out = json::array();
@@ -207,6 +188,25 @@ Malformed refuse(std::string_view kind, std::string_view frame, std::size_t atta
     if (head.kind == static_cast<std::uint64_t>(known.kind)) return nullptr;
   }
   return "the kind is not known";
+}
+
+std::string to_hex(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : bytes) {
+    out += kDigits[static_cast<unsigned char>(c) >> 4];
+    out += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return out;
+}
+
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(json(std::string(text)).dump());
+    return true;
+  } catch (const json::type_error&) {
+    return false;
+  }
 }
 
 std::string from_hex(std::string_view hex) {

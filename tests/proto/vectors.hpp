@@ -30,6 +30,8 @@ std::vector<Vector> valid_vectors(std::string_view kind);
 Malformed refuse(std::string_view kind, std::string_view frame, std::size_t attachments);
 
 std::string from_hex(std::string_view hex);
+std::string to_hex(std::string_view bytes);
+bool is_utf8(std::string_view text);
 // The JSON that proto/vectors/README.md gives for one msgpack value. Throws where `msgpack` is more or less.
 nlohmann::json to_json(std::string_view msgpack);
 // The values that stand one after another in `msgpack`.
