@@ -77,6 +77,8 @@ class Driver : public std::enable_shared_from_this<Driver> {
   bool turn() noexcept;
   void obey(std::vector<Command>& commands, client::TimePoint now);
   bool receive();
+  bool take_message();
+  bool take_events();
   void send(client::TimePoint now);
   void deliver();
   void hand_over();

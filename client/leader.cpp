@@ -76,6 +76,7 @@ void Driver::resign(Lock& lock) {
 // Does everything that can be done without waiting. True when there may be more. Throws nothing but for lack of
 // memory, and then what the session holds can no longer be trusted: that ends the program.
 bool Driver::turn() noexcept {
+  const bool changed = take_events();  // calls that come now are for the connection that there is now
   {
     const Lock lock(mutex_);
     commands_.swap(inbox_);
@@ -84,7 +85,7 @@ bool Driver::turn() noexcept {
   obey(commands_, now);
   session_.tick(now);
   send(now);
-  const bool received = receive();
+  const bool received = receive() || changed;
   // Nobody may lead after this: what ended a stream here has its worker to tell.
   if (received && session_.outstanding() == 0) send(now);
   deliver();
@@ -107,25 +108,31 @@ void Driver::obey(std::vector<Command>& commands, TimePoint now) {
 }
 
 bool Driver::receive() {
-  client::Incoming message;
   int received = 0;
-  const auto take = [&] {
-    if (!transport_->receive(message)) return false;
-    ++received;
-    session_.message(message.frame, message.attachments, Clock::now());
-    return true;
-  };
   while (received < client::limits::kReceiveBatch && session_.completed() < client::limits::kReplyBatch &&
-         take() && session_.outstanding() > 0) {
-  }
-  Transport::Event event{};
-  while (transport_->next_event(event)) {
+         take_message()) {
     ++received;
+    if (session_.outstanding() == 0) break;
+  }
+  return received > 0;
+}
+
+bool Driver::take_message() {
+  client::Incoming message;
+  if (!transport_->receive(message)) return false;
+  session_.message(message.frame, message.attachments, Clock::now());
+  return true;
+}
+
+// True when there were any.
+bool Driver::take_events() {
+  bool any = false;
+  for (Transport::Event event{}; transport_->next_event(event); any = true) {
     switch (event) {
       case Transport::Event::connected: session_.connected(Clock::now()); break;
       case Transport::Event::disconnected:
         // What came before the break counts; nothing can have come after it, since HELLO has not been said.
-        while (take()) {
+        while (take_message()) {
         }
         session_.disconnected(Clock::now());
         break;
@@ -141,7 +148,7 @@ bool Driver::receive() {
         break;
     }
   }
-  return received > 0;
+  return any;
 }
 
 void Driver::send(TimePoint now) {

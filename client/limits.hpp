@@ -15,6 +15,10 @@ inline constexpr auto kDeadlineGrace = 100ms;
 // A refused handshake is tried again all the time: when none has been refused for so long, the broker is gone.
 inline constexpr auto kRefusedFor = 2s;
 
+// How long what became of the connection may go unnoticed while nobody waits: calls that are refused at once, those of a
+// client that is idle otherwise.
+inline constexpr auto kLookForEvents = 10ms;
+
 // How long calls without a timeout of their own wait for a broker, which then sets their deadline.
 inline constexpr auto kBrokerWait = 30s;
 

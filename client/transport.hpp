@@ -38,7 +38,8 @@ class Transport {
   Transport& operator=(const Transport&) = delete;
   virtual ~Transport() = default;
 
-  // False when there is nothing. An event may show only after the next wait().
+  // False when there is nothing. An event may show only after the next wait(), or, where nobody
+  // waits, limits::kLookForEvents later.
   virtual bool receive(Incoming& message) = 0;
   virtual bool next_event(Event& event) = 0;
 

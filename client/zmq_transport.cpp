@@ -113,9 +113,12 @@ class ZmqTransport final : public Transport {
     zmq::message_t head;
     zmq::message_t address;
     std::uint16_t number = 0;
-    if (!monitor_ready_) return false;  // to look costs two system calls
+    if (!monitor_ready_ && Clock::now() < look_again_at_) return false;  // to look costs two system calls
     monitor_ready_ = take(monitor_, head) && head.size() >= sizeof number;
-    if (!monitor_ready_) return false;
+    if (!monitor_ready_) {
+      look_again_at_ = Clock::now() + limits::kLookForEvents;
+      return false;
+    }
     std::memcpy(&number, head.data(), sizeof number);
     std::uint32_t value = 0;
     if (head.size() >= sizeof number + sizeof value) {
@@ -208,6 +211,7 @@ class ZmqTransport final : public Transport {
   int socket_fd_ = -1;
   int monitor_fd_ = -1;
   bool monitor_ready_ = true;  // it may have an event
+  TimePoint look_again_at_{};  // though wait() has seen none
 };
 
 // libzmq itself takes "tcp://host:99999".

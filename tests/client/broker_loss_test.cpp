@@ -109,6 +109,42 @@ TEST_CASE("REGISTER_AGAIN makes a client say HELLO again and lose what was in fl
   CHECK(broker.hellos() == 2);
 }
 
+// Calls until one ends so; none of the others waits for the connection.
+bool call_until(Client& client, Status status) {
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (client.try_call<int>("a.b", 1, timeout(60s)).status() != status) {
+    if (std::chrono::steady_clock::now() > end) return false;
+  }
+  return true;
+}
+
+TEST_CASE("a client whose calls are all refused since its broker goes away finds the next one") {
+  const TemporaryDirectory directory;
+  std::optional<FakeBroker> first(
+      std::in_place,
+      [](FakeBroker& self, const client::FakeRequest& request) {
+        echo(self, request);
+        self.send(request.peer, proto::encode(proto::Kind::drain, request.epoch, proto::Notice{}));
+      },
+      directory.endpoint());
+  Client client{directory.endpoint()};
+  REQUIRE(call_until(client, Status::unavailable));
+  first.reset();
+  FakeBroker second(echo, directory.endpoint());
+  CHECK(call_until(client, Status::ok));
+}
+
+TEST_CASE("a client that was refused finds the next broker") {
+  const TemporaryDirectory directory;
+  std::optional<FakeBroker> first(std::in_place, echo, directory.endpoint());
+  first->run([](FakeBroker& self) { self.refuse = true; });
+  Client client{directory.endpoint()};
+  REQUIRE(call_until(client, Status::protocol_error));
+  first.reset();
+  FakeBroker second(echo, directory.endpoint());
+  CHECK(call_until(client, Status::ok));
+}
+
 TEST_CASE("a client that is refused ends its calls as protocol_error") {
   FakeBroker broker(echo);
   broker.run([](FakeBroker& self) { self.refuse = true; });
