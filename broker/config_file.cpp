@@ -73,6 +73,9 @@ void read_table(const toml::table& table, const std::string& path, Options& opti
     limits.number("max_queued", options.core.max_queued, 1, kMost);
     limits.number("max_queued_bytes", options.core.max_queued_bytes, 1, kMost);
     limits.number("max_outstanding_per_client", options.core.max_outstanding_per_client, 1, kMost);
+    limits.number("max_queued_bytes_per_client", options.core.max_queued_bytes_per_client, 1, kMost);
+    limits.number("max_requests_per_second_per_client", options.core.max_requests_per_second_per_client, 0,
+                  kMost);
     limits.number("quarantine_after", options.core.quarantine_after, 0, 1'000'000);
   });
   read_section(top, path, "security", [&](Section& security) {
@@ -156,6 +159,10 @@ max_queued_bytes = )" +
          std::to_string(core.max_queued_bytes) + R"(         # and their bytes
 max_outstanding_per_client = )" +
          std::to_string(core.max_outstanding_per_client) + R"(
+max_queued_bytes_per_client = )" +
+         std::to_string(core.max_queued_bytes_per_client) + R"(
+max_requests_per_second_per_client = )" +
+         std::to_string(core.max_requests_per_second_per_client) + R"(   # 0: no limit
 quarantine_after = )" +
          std::to_string(core.quarantine_after) +
          R"(                  # deaths of workers of which a request is refused; 0: never

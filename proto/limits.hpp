@@ -106,6 +106,7 @@ inline constexpr std::size_t kMaxQueuedBytes = std::size_t{1} << 30;
 
 // Requests one client may have outstanding.
 inline constexpr std::size_t kMaxOutstandingPerClient = 200'000;
+inline constexpr std::size_t kMaxQueuedBytesPerClient = std::size_t{512} << 20;
 
 inline constexpr std::size_t kMaxServices = 1'000;
 inline constexpr std::size_t kMaxWorkers = 10'000;

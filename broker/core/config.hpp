@@ -35,6 +35,8 @@ struct CoreConfig {
   std::size_t max_queued = limits::kMaxQueued;
   std::size_t max_queued_bytes = limits::kMaxQueuedBytes;
   std::size_t max_outstanding_per_client = limits::kMaxOutstandingPerClient;
+  std::size_t max_queued_bytes_per_client = limits::kMaxQueuedBytesPerClient;
+  std::size_t max_requests_per_second_per_client = 0;  // 0: no limit
 };
 
 }  // namespace samovar::broker

@@ -4,6 +4,7 @@
 //
 //   core.cpp           peers, time, services
 //   core_requests.cpp  a request from acceptance to its worker, and back
+//   core_admission.cpp what is refused before it is queued, for want of room or time
 //   core_outcomes.cpp  how requests end
 //   core_streams.cpp   items and windows of streams, and what tells a worker to stop
 //   core_workers.cpp   a worker from READY to its end, and its supervisor
@@ -20,6 +21,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "broker/core/client.hpp"
 #include "broker/core/config.hpp"
 #include "broker/core/counters.hpp"
 #include "broker/core/deaths.hpp"
@@ -34,18 +36,6 @@
 #include "broker/core/timers.hpp"
 
 namespace samovar::broker {
-
-struct Client {
-  explicit Client(std::uint64_t secret = 0) : outstanding(secret) {}
-
-  PeerId peer{};
-  Epoch epoch{};
-  std::string name;
-  bool same_clock = false;
-  GrantPtr grant;                     // null without security
-  const Service* may_call = nullptr;  // the last that it was found to be allowed
-  IdTable<Request> outstanding;       // by the client's own id
-};
 
 struct Supervisor {
   PeerId peer{};
@@ -154,8 +144,7 @@ class Core {
                         TimePoint sent, TimePoint now);
   void accept(Client& client, const proto::RequestItem& item, const FramePtr& frame,
               const Frames& attachments, TimePoint sent, TimePoint now);
-  bool refuse_at_the_door(const Client& client, const proto::RequestItem& item, std::size_t bytes,
-                          Service& service, TimePoint now);
+  Duration timeout_of(const proto::RequestItem& item, const Method* method) const;
   Method* find_method(std::string_view name);
   Service* service_of(Client& client, const proto::RequestItem& item, TimePoint sent, TimePoint now);
   void take_reply(Worker& worker, const proto::ReplyItem& item, const Frames& attachments, TimePoint now);
@@ -202,6 +191,14 @@ class Core {
                           const Frames& attachments, TimePoint now);
   bool suspect(const Worker& worker, const Death& death, TimePoint now);
   void sweep(Service& service, TimePoint now);
+
+  // core_admission.cpp
+  bool refuse_overloaded(const Client& client, const proto::RequestItem& item, Duration retry_after,
+                         std::string message);
+  bool refuse_at_the_door(Client& client, const proto::RequestItem& item, std::size_t bytes, Service& service,
+                          TimePoint now);
+  bool refuse_hopeless(const Client& client, const proto::RequestItem& item, const Method& method,
+                       Duration left);
 
   // core_builtin.cpp
   void answer_builtin(Client& client, const proto::RequestItem& item, std::string_view method, TimePoint sent,

@@ -32,7 +32,6 @@ void Core::settle(Request& request, const Outcome& outcome, const Frames& attach
   const auto status = static_cast<std::size_t>(outcome.status);
   outcomes_[status] += 1;
   if (request.method) request.method->outcomes[status] += 1;
-  request.service->drain_rate.ended(now);
   answer(*request.client, request.id, request.attempt, outcome, attachments);
   leave(request);
   if (request.flight) land(request, outcome, attachments, now);

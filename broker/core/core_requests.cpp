@@ -76,6 +76,7 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   const bool may_share =
       method && method->pure && attachments.empty() && !(item.flags & (proto::kReplay | proto::kStream));
   if (may_share && join(client, item, *method, sent, now)) return;
+  if (method && refuse_hopeless(client, item, *method, sent + timeout_of(item, method) - now)) return;
 
   Request& request = take_request(client, item, *service, method, sent, now);
   if (!method) request.name = std::make_unique<std::string>(item.method);
@@ -109,8 +110,8 @@ Request& Core::take_request(Client& client, const proto::RequestItem& item, Serv
   request.method = method;
   if (item.flags & proto::kStream) request.stream = std::make_unique<Stream>(&request, item.window);
   request.queued_since = now;
-  set_deadline(request, item.timeout_us > 0 ? std::chrono::microseconds(item.timeout_us) : timeout_of(method),
-               sent);
+  request.charged_us = service.cost_us(method);
+  set_deadline(request, timeout_of(item, method), sent);
   client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
   return request;
@@ -121,11 +122,16 @@ Duration Core::timeout_of(const Method* method) const {
   return method && method->timeout > Duration{} ? method->timeout : config_.default_timeout;
 }
 
+// What a request is granted.
+Duration Core::timeout_of(const proto::RequestItem& item, const Method* method) const {
+  return std::min(item.timeout_us > 0 ? std::chrono::microseconds(item.timeout_us) : timeout_of(method),
+                  config_.max_timeout);
+}
+
 void Core::set_deadline(Request& request, Duration timeout, TimePoint sent) const {
-  const Duration granted = std::min(timeout, config_.max_timeout);
   request.timeout_us =
-      static_cast<float>(std::chrono::duration_cast<std::chrono::microseconds>(granted).count());
-  request.deadline = sent + granted;
+      static_cast<float>(std::chrono::duration_cast<std::chrono::microseconds>(timeout).count());
+  request.deadline = sent + timeout;
 }
 
 // A method that some worker has announced.
@@ -165,33 +171,6 @@ Service* Core::service_of(Client& client, const proto::RequestItem& item, TimePo
   return nullptr;
 }
 
-bool Core::refuse_at_the_door(const Client& client, const proto::RequestItem& item, std::size_t bytes,
-                              Service& service, TimePoint now) {
-  if (draining_) {
-    refuse_request(client, item, Status::unavailable, error_at("broker", kGoingAway));
-    return true;
-  }
-  const auto overloaded = [&](std::string message) {
-    proto::ErrorValue error = error_at("broker", std::move(message));
-    error.retry_after_us = to_us(service.drain_rate.time_for(service.queue.size(), now));
-    refuse_request(client, item, Status::overloaded, std::move(error));
-    return true;
-  };
-  if (client.outstanding.size() >= config_.max_outstanding_per_client) {
-    return overloaded("this client has " + std::to_string(client.outstanding.size()) +
-                      " requests outstanding, which is the limit (max_outstanding_per_client)");
-  }
-  if (service.queue.size() >= config_.max_queued) {
-    return overloaded("the queue of service '" + service.name +
-                      "' is full: " + std::to_string(service.queue.size()) + " requests (max_queued)");
-  }
-  if (service.queue.bytes() + bytes > config_.max_queued_bytes) {
-    return overloaded("the queue of service '" + service.name +
-                      "' is full: " + std::to_string(service.queue.bytes()) + " bytes (max_queued_bytes)");
-  }
-  return false;
-}
-
 // Value and ext of a reply, with the extensions that a caller asked for in addition, where there is room.
 std::string Core::add_metadata(std::string_view value, std::string_view ext, std::uint64_t queued_us,
                                std::string_view worker) {
@@ -220,9 +199,10 @@ void Core::dispatch(Service& service, TimePoint now) {
     }
     const auto estimate = request->method ? request->method->run_time.us() : std::nullopt;
     Worker* worker = service.ready.pick(estimate);
-    if (!worker) return;
+    if (!worker) break;
     hand_over(*request, *worker, now);
   }
+  service.pace.at(now, !service.queue.empty(), service.ready.slots());
 }
 
 // The first worker of a service has named its methods: those who waited for it learn what they have called.
@@ -242,11 +222,12 @@ void Core::methods_known(Service& service, TimePoint now) {
     service.queue.remove(*request);
     request->name.reset();
     request->method = method;
+    request->charged_us = service.cost_us(method);
     request->idempotent = request->idempotent || method->idempotent;
     if (request->default_priority) request->priority = method->priority;
     if (request->default_timeout) {
       const TimePoint sent = request->deadline - std::min(config_.default_timeout, config_.max_timeout);
-      set_deadline(*request, timeout_of(method), sent);
+      set_deadline(*request, std::min(timeout_of(method), config_.max_timeout), sent);
       timers_.set(request->timer, request->deadline);
     }
     service.queue.push_back(*request);
@@ -255,8 +236,9 @@ void Core::methods_known(Service& service, TimePoint now) {
 
 void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   Service& service = *request.service;
-  request.charged_us = static_cast<float>(request.method->run_time.us().value_or(kUnmeasuredUs));
-  service.queue.take_front(request.charged_us);
+  const auto estimate_us = static_cast<float>(request.method->run_time.us().value_or(kUnmeasuredUs));
+  service.queue.take_front(estimate_us);
+  request.charged_us = estimate_us;
   request.state = Request::State::in_flight;
   request.worker = &worker;
   request.queued_us =
@@ -304,6 +286,7 @@ void Core::queue_again(Request& request, TimePoint now) {
   request.state = Request::State::queued;
   request.attempt = static_cast<std::uint8_t>(std::min(request.attempt + 1, 255));
   request.queued_since = now;
+  request.charged_us = request.service->cost_us(request.method);
   request.service->queue.push_front(request);
 }
 
@@ -326,7 +309,10 @@ void Core::take_reply(Worker& worker, const proto::ReplyItem& item, const Frames
   }
   Request& request = *found;
   Service& service = *request.service;
-  if (item.run_us > 0 || item.status == Status::ok) request.method->run_time.sample(item.run_us);
+  if (item.run_us > 0 || item.status == Status::ok) {
+    request.method->run_time.sample(item.run_us);
+    service.pace.ended(item.run_us);
+  }
   release(request);
   if (item.status == Status::ok && request.method->suspects > 0)
     quarantine_.ran_well(*request.method, key_of(request));

@@ -24,6 +24,7 @@ struct Counters {
   std::uint64_t shared = 0;        // requests that took part in the outcome of an equal one (pure methods)
   std::uint64_t unauthorized = 0;  // requests, HELLOs and READYs of peers whose key does not allow them
   std::uint64_t refused_handshakes = 0;  // connections whose key is not known
+  std::uint64_t hopeless = 0;     // requests refused since their deadline would have passed in the queue
   std::uint64_t quarantined = 0;  // requests refused since such ones had been running at deaths of workers
 };
 
@@ -49,6 +50,7 @@ inline constexpr std::array kCounters{
     NamedCounter{"shared", &Counters::shared},
     NamedCounter{"unauthorized", &Counters::unauthorized},
     NamedCounter{"refused_handshakes", &Counters::refused_handshakes},
+    NamedCounter{"hopeless", &Counters::hopeless},
     NamedCounter{"quarantined", &Counters::quarantined},
 };
 

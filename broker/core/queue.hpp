@@ -30,8 +30,12 @@ class Queue {
   // All of them, class by class and client by client; for what ends many at once.
   std::vector<Request*> all() const;
 
+  // When one more of this client would have its turn: after so many others, more or less. O(1).
+  std::size_t place(const Client* client, proto::Priority priority) const;
+
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return bytes_; }
+  double work_us() const { return work_us_; }  // what they are charged with
   bool empty() const { return size_ == 0; }
 
  private:
@@ -47,6 +51,13 @@ class Queue {
     Lines::node_type spare;  // of the line that ended last: the next one needs no allocation
     List<Line, &Line::in_turn> turn;
     double spent_us = 0;  // work that the one in front has got in this turn
+    std::size_t size = 0;
+    // Lines by the bit width of their lengths: how many, and how long together.
+    struct Lengths {
+      std::size_t lines = 0, requests = 0;
+    };
+    std::array<Lengths, 32> lengths{};
+    void resized(std::size_t before, std::size_t after);
   };
 
   void insert(Request& request, bool at_front);
@@ -56,6 +67,7 @@ class Queue {
   std::array<Class, proto::kPriorities> classes_;
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
+  double work_us_ = 0;
 };
 
 }  // namespace samovar::broker

@@ -88,7 +88,7 @@ struct Request {
   bool default_priority = false;  // likewise
   proto::Priority priority = proto::Priority::normal;
   std::uint32_t flags = 0;
-  float charged_us = 0;  // estimated work that its worker was charged with
+  float charged_us = 0;  // estimated work: that its queue, then its worker is charged with
 
   std::uint64_t id = 0;      // the caller's
   Client* client = nullptr;  // null once the caller has heard or is gone

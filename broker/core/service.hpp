@@ -51,9 +51,15 @@ struct Service {
   TimePoint deserted_since{};
   Timer deserted{Timer::Kind::service, this};
 
-  DrainRate drain_rate;
+  Pace pace;
   RetryBudget retries;
 
+  // What one request takes of a slot's time; 0 for what has not been measured.
+  float cost_us(const Method* method) const {
+    return method && method->run_time.us()
+               ? static_cast<float>(method->run_time.mean_us() + pace.overhead_us())
+               : 0;
+  }
   bool is_held() const { return holders > 0 || (configured && failed.empty()); }
   bool is_deserted() const { return ready.size() == 0 && !is_held(); }
 };

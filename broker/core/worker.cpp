@@ -55,11 +55,13 @@ void Roster::take(Worker& worker) {
 void Roster::add(Worker& worker) {
   put(worker, shelf_of(worker));
   ++size_;
+  slots_ += worker.slots();
 }
 
 void Roster::remove(Worker& worker) {
   take(worker);
   --size_;
+  slots_ -= worker.slots();
 }
 
 void Roster::update(Worker& worker) {

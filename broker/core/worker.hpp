@@ -1,6 +1,7 @@
 // A worker as its broker sees it, and the choice among those of a service.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ struct Worker {
   std::string supervisor;  // token; empty: nobody will send an obituary
   std::uint32_t credit = 1;
   std::uint32_t concurrency = 1;  // requests that it runs at the same time
-  std::uint64_t generation = 0;   // of the code and data that it has loaded
+  std::uint32_t slots() const { return std::min(credit, concurrency); }
+  std::uint64_t generation = 0;  // of the code and data that it has loaded
   Service* service = nullptr;
 
   List<Request, &Request::link> held;  // in order of dispatch
@@ -66,6 +68,7 @@ class Roster {
   Worker* pick(std::optional<double> estimate_us) const;
 
   std::size_t size() const { return size_; }
+  std::size_t slots() const { return slots_; }  // requests that they can run at the same time
 
  private:
   static constexpr std::size_t kCounted = 16;  // the first shelves have one number of requests each
@@ -80,6 +83,7 @@ class Roster {
   std::array<List<Worker, &Worker::in_roster>, kShelves> shelves_;
   std::uint64_t taken_ = 0;  // bit by bit: which shelves have somebody
   std::size_t size_ = 0;
+  std::size_t slots_ = 0;
 };
 
 }  // namespace samovar::broker

@@ -361,4 +361,38 @@ BARS = [
         0,
         at_least=False,
     ),
+    Bar(
+        "overload_goodput",
+        "calls done a second at 2, 5 and 10 times the capacity, the least / the peak",
+        _figure("overload", "goodput"),
+        0.95,
+    ),
+    Bar(
+        "overload_refused_p99_ms",
+        "until a refused call hears, p99 at the worst of these loads, ms",
+        _figure("overload", "refused_p99_ms"),
+        5,
+        at_least=False,
+    ),
+    Bar(
+        "overload_late_share",
+        "accepted calls that miss their deadline of 100 ms, the largest share at these loads",
+        _figure("overload", "late_share"),
+        0.01,
+        at_least=False,
+    ),
+    Bar(
+        "overload_broker_mb",
+        "memory of samovard (its highest resident size) after 10 times the capacity, MB",
+        _figure("overload", "broker_mb"),
+        None,
+        at_least=False,
+    ),
+    Bar(
+        "overload_light_client_ms",
+        "p99 of a client with 50 calls/s beside one with 10 times the capacity - its p99 alone, ms",
+        _figure("overload", "light_more_ms"),
+        5,
+        at_least=False,
+    ),
 ]

@@ -1,6 +1,6 @@
 """Measures Samovar, its limits and its peers in one run, interleaved, and prints a line for each bar.
 
-Usage: script/bench [--quick] [--only PATTERN] [--rounds N]. Exit code 0: it ran, whatever the bars say.
+Usage: script/bench [overload] [--quick] [--only PATTERN] [--rounds N]. Exit code 0: it ran, whatever the bars say.
 """
 
 import argparse
@@ -15,7 +15,19 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import bars, core, driving, flush, instructions, machine, page, pool, startup, ways
+from bench import (
+    bars,
+    core,
+    driving,
+    flush,
+    instructions,
+    machine,
+    overload,
+    page,
+    pool,
+    startup,
+    ways,
+)
 from bench.scenarios import SCENARIOS, Scenario, Setup
 from bench.setups import Target
 from bench.stage import ROOT, Failed, Stage
@@ -37,7 +49,6 @@ class Run:
         self._directory = directory
         self._warm_up = warm_up
         self._seconds = seconds
-        self._transports = driving.transports()
 
     def round(self, number: int, scenarios: list[Scenario]) -> None:
         """Starts every setup, then loads them in turn: what is compared is measured within seconds."""
@@ -71,7 +82,7 @@ class Run:
         targets = {}
         for setup in dict.fromkeys(each.setup for each in scenarios):
             transport = next(each.transport for each in scenarios if each.setup == setup)
-            if transport not in self._transports:
+            if transport not in driving.transports():
                 self._failed(setup.name, f"the driver was built without {transport}")
                 continue
             pin = driving.PIN if setup.pinned else None
@@ -155,7 +166,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         seconds = args.seconds or (0.4 if args.quick else 0.6)
         run = Run(Path(directory), warm_up=0.15 if args.quick else 0.25, seconds=seconds)
         rounds = measure_rounds(run, wanted, args, Path(directory))
-        for name, (quick, each) in (pool.CASES | core.CASES | instructions.CASES).items():
+        for name, (quick, each) in (
+            pool.CASES | overload.CASES | core.CASES | instructions.CASES
+        ).items():
             if wanted(name, quick):
                 print(f"  {name}", flush=True)
                 run.attempt(name, 0, each)
@@ -174,7 +187,7 @@ def as_text(results: dict[str, Any]) -> str:
     return "{\n" + ",\n".join([*rest, f'"rounds": {rounds}']) + "\n}\n"
 
 
-def summary(rounds: bars.Rounds) -> None:
+def summary(rounds: bars.Rounds, whole: bool) -> None:
     print("\nmedians (lowest - highest of the rounds)")
     for name in rounds:
         rps = bars.figure(rounds, name, "rps")
@@ -189,12 +202,16 @@ def summary(rounds: bars.Rounds) -> None:
     print()
     lines = {bar.name: bar.line(rounds) for bar in bars.BARS}
     print("\n".join(line for line in lines.values() if line))
-    if left := [name for name, line in lines.items() if line is None]:
+    left = [name for name, line in lines.items() if line is None]
+    if whole and left:
         print("not measured: " + ", ".join(left))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser.add_argument(
+        "part", nargs="?", choices=["overload"], help="only this; its plot goes to build/bench"
+    )
     parser.add_argument("--quick", action="store_true", help="the bars that matter most, < 3 min")
     parser.add_argument("--only", metavar="PATTERN,...", help="scenarios whose name matches one")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
@@ -204,6 +221,8 @@ def main() -> int:
     if args.page:
         page.write(json.loads(RESULTS.read_text()), PAGE)
         return 0
+    if args.part:
+        args.only, args.rounds = args.part, 1
     results = measure(args)
     whole = not args.quick and not args.only
     path = RESULTS if whole else QUICK_RESULTS
@@ -211,7 +230,11 @@ def main() -> int:
     path.write_text(as_text(results))
     if whole:
         page.write(results, PAGE)
-    summary(results["rounds"])
+    elif args.part:
+        plot = path.parent / "overload.svg"
+        plot.write_text(page.draw(results["rounds"])["overload.svg"])
+        print(f"plot: {plot.relative_to(ROOT)}")
+    summary(results["rounds"], not args.only)
     print(f"\n{results['machine']['seconds']} s; results: {path.relative_to(ROOT)}")
     return 0
 

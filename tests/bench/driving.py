@@ -1,5 +1,6 @@
 """Runs the driver against a setup, once or as several processes at the same time."""
 
+import functools
 import json
 import statistics
 import subprocess
@@ -17,6 +18,7 @@ CAP_S = 100  # the driver itself gives up before
 Measured = dict[str, Any]
 
 
+@functools.cache
 def transports() -> set[str]:
     """What the driver was built with."""
     return set(subprocess.check_output([DRIVER, "--list"], text=True, timeout=CAP_S).split())

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bench import bars, plots, tables
+from bench import bars, overload, plots, tables
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE / "page.md"
@@ -47,10 +47,14 @@ def draw(rounds: bars.Rounds) -> dict[str, str]:
         ("p50, 1 outstanding", _rows(rounds, 1, "p50_us", False)),
         ("p99, 1 outstanding", _rows(rounds, 1, "p99_us", False)),
     ]
-    return {
+    drawn = {
         "throughput.svg": plots.chart(loads, "/s"),
         "latency.svg": plots.chart(waits, " us"),
     }
+    for measured in rounds.get("overload", []):
+        if measured:
+            drawn["overload.svg"] = overload.draw(measured)
+    return drawn
 
 
 def render(results: dict[str, Any], template: str, notes_text: str) -> str:
@@ -64,6 +68,7 @@ def render(results: dict[str, Any], template: str, notes_text: str) -> str:
         "latency": tables.latency(rounds),
         "peers": tables.peers(rounds),
         "bodies": tables.bodies(rounds, BODIES),
+        "overload": tables.overload(rounds),
         "cpu": tables.cpu(rounds),
         "instructions": tables.instructions(rounds),
         "core": tables.core(rounds),

@@ -175,3 +175,16 @@ def machine(described: dict[str, Any]) -> str:
         *[[name, str(version)] for name, version in described["versions"].items()],
     ]
     return table(["measured", "with"], rows).replace("---:", "---")
+
+
+def overload(rounds: Rounds) -> str:
+    rows = []
+    for measured in rounds.get("overload", []):
+        for point in (measured or {}).get("points", []):
+            rows.append(
+                f"| {point['load']:g} x | {point['offered_rps']:,.0f} | {point['goodput_rps']:,.0f}"
+                f" | {point['refused_share']:.1%} | {point['refused_p99_ms']:.2f} ms"
+                f" | {point['late_share']:.2%} | {point['p99_ms']:.1f} ms | {point['broker_mb']:.0f} MB |"
+            )
+    head = "| load | offered/s | done/s | refused | p99 until refused | late of the accepted | p99 | broker |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])

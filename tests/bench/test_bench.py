@@ -46,6 +46,16 @@ def rounds() -> bars.Rounds:
     memory = {"after_fork": 1.01, "hot": 1.08, "compact": 1.02, "uniform_objects": 2.7}
     found["pool_memory"] = [{**memory, "fork_ready_ms": 30.0, "fresh_load_ms": 1700.0}]
     found["pool_hang"] = [{"p99_ratio": 1.1, "capacity_back_ms": 20.0}]
+    point = {
+        "offered_rps": 900.0,
+        "goodput_rps": 900.0,
+        "refused_share": 0.5,
+        "refused_p99_ms": 1.0,
+    }
+    point |= {"late_share": 0.0, "p99_ms": 99.0, "broker_mb": 9.0}
+    beyond = {"goodput": 0.99, "refused_p99_ms": 1.0, "late_share": 0.0, "broker_mb": 9.0}
+    points = [{**point, "load": load} for load in (0.5, 1.0, 2.0)]
+    found["overload"] = [{**beyond, "light_more_ms": 0.1, "capacity_rps": 1000.0, "points": points}]
     found["pool_reload"] = [{"failed": 0, "calls": 100_000}]
     return found
 

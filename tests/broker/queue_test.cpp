@@ -1,5 +1,6 @@
 #include "broker/core/queue.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -126,4 +127,40 @@ TEST_CASE("A queue knows its length and its bytes, and all that is in it") {
   auto all = queue.all();
   CHECK(all.size() == model.size());
   for (Request* request : all) CHECK(model.erase(request) == 1);
+}
+
+// By doing it: how many are dispatched before the last one of this client.
+static std::size_t turns_until(Queue& queue, const Client& client, Waiting& waiting, Priority priority) {
+  const auto id = waiting.requests.size();
+  queue.push_back(waiting.make(&client, priority));
+  const Ids ids = drain(queue);
+  return static_cast<std::size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin());
+}
+
+TEST_CASE("The place of one more request is about that which it then has") {
+  std::mt19937 random(7);
+  for (int round = 0; round < 200; ++round) {
+    std::deque<Client> clients(1 + random() % 20);
+    Waiting waiting;
+    Queue queue;
+    for (auto& client : clients) {
+      const auto length = random() % 3 == 0 ? random() % 300 : random() % 4;
+      for (std::size_t i = 0; i < length; ++i) {
+        queue.push_back(waiting.make(&client, static_cast<Priority>(random() % 3)));
+      }
+    }
+    const auto priority = static_cast<Priority>(random() % 3);
+    const Client& client = clients[random() % clients.size()];
+    const auto before = queue.size();
+    const auto said = queue.place(&client, priority);
+    CHECK(said <= before);
+    const auto found = turns_until(queue, client, waiting, priority);
+    // Turns of which a line has more or fewer than its power of two, and who is in front.
+    CHECK(static_cast<double>(said) <=
+          static_cast<double>(found) * 1.5 + static_cast<double>(clients.size()));
+    CHECK(static_cast<double>(said) >=
+          static_cast<double>(found) * 0.7 - static_cast<double>(clients.size()));
+    CHECK(queue.work_us() == 0);
+    for (const auto& each : clients) CHECK(each.queued_bytes == 0);
+  }
 }

@@ -1,5 +1,6 @@
 #include "broker/core/worker.hpp"
 
+#include <cmath>
 #include <deque>
 #include <memory>
 #include <random>
@@ -182,15 +183,69 @@ TEST_CASE("Retries are a tenth of what comes, and a few when little does") {
   CHECK(spent == 100);
 }
 
-TEST_CASE("An overloaded caller is told the time that the queue takes") {
+namespace {
+
+// A second of a service that is never without requests: `slots` of them run at the same time and each takes so long,
+// of which it runs for `run`.
+void work(Pace& pace, TimePoint& now, std::size_t slots, Duration each, Duration run) {
+  const TimePoint end = now + std::chrono::seconds(1);
+  for (pace.at(now, true, slots); now < end; pace.at(now, true, slots)) {
+    now += each;
+    for (std::size_t i = 0; i < slots; ++i) pace.ended(to_us(run));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("An overloaded caller is told the time that the queue takes, as measured while requests waited") {
   using namespace std::chrono_literals;
-  DrainRate rate;
+  Pace pace;
   TimePoint now(1000s);
-  CHECK(rate.time_for(5, now) == 5s);  // nothing is known: one a second
-  for (int i = 0; i < 2000; ++i) rate.ended(now += 1ms);
-  const auto told = rate.time_for(500, now);
-  CHECK(told > 400ms);
-  CHECK(told < 600ms);
-  CHECK(rate.time_for(0, now) == 1ms);
-  CHECK(rate.time_for(1'000'000, now) == 10s);
+  CHECK(pace.time_for(5) == 5ms);  // nothing is known: a millisecond each
+  work(pace, now, 4, 2ms, 1ms);
+  CHECK(pace.time_for(500) > 240ms);
+  CHECK(pace.time_for(500) < 260ms);
+  // A minute in which nobody waits, and a request now and then ends, says nothing.
+  for (int i = 0; i < 60; ++i) {
+    pace.at(now += 1s, false, 4);
+    pace.ended(1000);
+  }
+  CHECK(pace.time_for(500) > 240ms);
+  CHECK(pace.time_for(500) < 260ms);
+}
+
+TEST_CASE("What a request takes of its slot beside its run is measured too") {
+  using namespace std::chrono_literals;
+  Pace pace;
+  TimePoint now(1000s);
+  CHECK(pace.overhead_us() == 0);
+  work(pace, now, 4, 2ms, 500us);
+  CHECK(std::abs(pace.overhead_us() - 1500) < 50);
+  work(pace, now, 4, 1ms, 1ms);
+  CHECK(pace.overhead_us() < 50);
+}
+
+TEST_CASE("Of a method's run times a high and a low quantile and the mean are known") {
+  RunTime time;
+  CHECK(!time.us());
+  time.sample(400);
+  CHECK(time.us() == 400);
+  CHECK(time.low_us() == 400);
+  CHECK(time.mean_us() == 400);
+  for (int i = 0; i < 2000; ++i) time.sample(i % 10 == 0 ? 1000 : i % 10 == 1 ? 10 : 100);
+  CHECK(*time.us() > 500);
+  CHECK(time.low_us() < 70);
+  CHECK(std::abs(time.mean_us() - 181) < 60);
+}
+
+TEST_CASE("A limited rate lets a second's worth through at once, then each in its time") {
+  using namespace std::chrono_literals;
+  RateLimit rate;
+  TimePoint now(1000s);
+  for (int i = 0; i < 10; ++i) CHECK(rate.pass(now, 10) == 0s);
+  const auto wait = rate.pass(now, 10);
+  CHECK(wait > 99ms);
+  CHECK(wait < 101ms);
+  CHECK(rate.pass(now + wait, 10) == 0s);
+  CHECK(rate.pass(now + wait, 10) > 0s);
 }

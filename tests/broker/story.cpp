@@ -308,6 +308,10 @@ void Story::configure(const Line& line) {
       config_.max_queued_bytes = number(value);
     else if (key == "max_outstanding")
       config_.max_outstanding_per_client = number(value);
+    else if (key == "max_queued_bytes_per_client")
+      config_.max_queued_bytes_per_client = number(value);
+    else if (key == "max_rate")
+      config_.max_requests_per_second_per_client = number(value);
     else if (key == "max_body")
       config_.max_body = number(value);
     else if (key == "default_timeout")

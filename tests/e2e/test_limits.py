@@ -61,6 +61,31 @@ def test_one_client_may_not_have_everything_outstanding(scene: Scene) -> None:
     assert other.finish(fine).word == "ok"
 
 
+def test_a_clients_rate_is_limited_and_it_hears_when_to_go_on(scene: Scene) -> None:
+    broker = with_limit(scene, "max_requests_per_second_per_client = 100")
+    scene.pool(broker.backend)
+    hasty, other = broker.client(), broker.client()
+    outcomes = hasty.finish_all(hasty.begin_many("kitchen.echo", 150, 1))
+    assert {outcome.word for outcome in outcomes[:100]} == {"ok"}
+    assert outcomes[-1].word == "overloaded"
+    assert "more than 100 requests a second" in outcomes[-1].message
+    assert other.ok("kitchen.echo", 1) == 1
+
+
+def test_a_call_that_cannot_meet_its_deadline_is_refused_before_it_passes(scene: Scene) -> None:
+    broker = scene.broker()
+    scene.pool(broker.backend)
+    client = broker.client()
+    for _ in range(3):
+        client.ok("kitchen.nap", 0.1)
+    patient = client.begin_many("kitchen.nap", 10, 0.1)
+    hopeless = client.call("kitchen.nap", 0.1, timeout=0.4)
+    assert hopeless.word == "overloaded"
+    assert "its deadline is in 400 ms, and it would wait about" in hopeless.message
+    assert words(client.finish_all(patient)) == {"ok"}
+    assert broker.counter("hopeless") == 1
+
+
 def test_a_result_beyond_max_body_is_too_large(scene: Scene) -> None:
     broker = with_limit(scene, f"max_body = {MIB}")
     pool = scene.pool(broker.backend)

@@ -51,7 +51,7 @@ Verdict verdict(const std::string& what, const Json& before, const Json& after) 
 
 TEST_CASE("a tally is the same after its way through JSON") {
   auto tally = tally_with(10, 3ms, 1ms);
-  tally.failures["worker_lost"] = {3, "it died"};
+  tally.failures["worker_lost"] = {3, "it died", {}};
   tally.failed = 3;
   tally.abandoned = 1;
   tally.busiest_thread = 0.5;
@@ -67,13 +67,14 @@ TEST_CASE("a recorder cuts the time into slices, and counts what ended in time")
   recorder.succeeded(kStart, kStart + 250ms);
   samovar::Error::Details details;
   details.message = "it died";
-  recorder.failed(samovar::Error(samovar::Status::worker_lost, details), kStart + 260ms);
+  recorder.failed(samovar::Error(samovar::Status::worker_lost, details), kStart + 60ms, kStart + 260ms);
   recorder.succeeded(kStart + 900ms, kStart + 1500ms);  // after the end
   const auto tally = recorder.take();
   CHECK(tally.ok == 3);
   CHECK(tally.ok_in_window == 2);
   CHECK(tally.failures.at("worker_lost").count == 1);
   CHECK(tally.failures.at("worker_lost").message == "it died");
+  CHECK(tally.failures.at("worker_lost").latency.max() == 200e6);
   const auto& slices = tally.timeline.slices();
   REQUIRE(slices.size() == 16);
   CHECK(slices[0].ok == 1);

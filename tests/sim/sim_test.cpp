@@ -53,6 +53,7 @@ TEST_CASE("Whatever happens, every call ends once and rightly") {
                            "broker.requeued",
                            "broker.retried",
                            "broker.late_replies",
+                           "broker.hopeless",
                            "broker.stale_epochs",
                            "broker.client_gone",
                            "broker.shared",

@@ -110,7 +110,7 @@ void Connection::ended(const ResultBase& result, TimePoint intended, bool sample
     ++abandoned_calls_;
     return;
   } else {
-    recorder_->failed(result.error(), now);
+    recorder_->failed(result.error(), intended, now);
     add(counters_.failed, 1);
   }
   if (phase_.level.loop == Loop::closed) {

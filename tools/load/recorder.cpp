@@ -2,10 +2,14 @@
 
 namespace samovar::load {
 
-void Recorder::failed(const Error& error, TimePoint now) {
+void Recorder::failed(const Error& error, TimePoint intended, TimePoint now) {
   if (now >= slice_end_) close_slice(now);
-  auto& failures = failures_[static_cast<std::size_t>(error.code())];
-  if (failures.count++ == 0) failures.message = error.message();
+  const auto code = static_cast<std::size_t>(error.code());
+  if (failures_[code].count++ == 0) {
+    failures_[code].message = error.message();
+    failed_latency_[code] = std::make_unique<Histogram>();
+  }
+  failed_latency_[code]->record(now - intended);
   ++slice_.failed;
   last_ = now;
 }
@@ -35,6 +39,7 @@ Tally Recorder::take() {
   tally.ok_in_window = ok_in_window_;
   for (std::size_t code = 0; code < failures_.size(); ++code) {
     if (failures_[code].count > 0) {
+      failures_[code].latency = failed_latency_[code]->take();
       tally.failures.emplace(to_word(static_cast<Status>(code)), std::move(failures_[code]));
     }
   }

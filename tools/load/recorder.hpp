@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <samovar/error.hpp>
@@ -31,7 +32,7 @@ class Recorder {
     ok_in_window_ += now <= window_end_ ? 1 : 0;
     last_ = now;
   }
-  void failed(const Error& error, TimePoint now);
+  void failed(const Error& error, TimePoint intended, TimePoint now);
   void sampled(const Metadata& metadata);
 
   Tally take();
@@ -49,6 +50,7 @@ class Recorder {
   Histogram running_;
   std::uint64_t ok_in_window_ = 0;
   std::array<Failures, kStatusCount> failures_;
+  std::array<std::unique_ptr<Histogram>, kStatusCount> failed_latency_;  // of those that there are
   Timeline timeline_;
 };
 

@@ -80,14 +80,17 @@ Json to_json(const Level& level) {
 Json measured(const Tally& tally) {
   Json errors = Json::object();
   Json messages = Json::object();
+  Json heard = Json::object();
   for (const auto& [code, each] : tally.failures) {
     errors[code] = each.count;
     messages[code] = each.message;
+    heard[code] = latencies(each.latency);
   }
   return {{"requests", tally.requests()},
           {"ok", tally.ok},
           {"errors", std::move(errors)},
           {"error_messages", std::move(messages)},
+          {"error_latency_us", std::move(heard)},
           {"error_share", tally.failed_share()},
           {"abandoned", tally.abandoned},
           {"seconds", rounded(tally.window_s)},

@@ -94,6 +94,7 @@ void Tally::merge(const Tally& other) {
     auto& ours = failures[code];
     if (ours.count == 0) ours.message = theirs.message;
     ours.count += theirs.count;
+    ours.latency.merge(theirs.latency);
   }
   latency.merge(other.latency);
   queued.merge(other.queued);
@@ -107,7 +108,9 @@ void Tally::merge(const Tally& other) {
 
 Json Tally::to_json() const {
   Json codes = Json::object();
-  for (const auto& [code, each] : failures) codes[code] = {each.count, each.message};
+  for (const auto& [code, each] : failures) {
+    codes[code] = {each.count, each.message, load::to_json(each.latency)};
+  }
   return {{"ok", ok},
           {"failed", failed},
           {"abandoned", abandoned},
@@ -130,7 +133,7 @@ Tally Tally::from_json(const Json& json) {
   tally.abandoned = json.at("abandoned");
   tally.ok_in_window = json.at("ok_in_window");
   for (const auto& [code, each] : json.at("failures").items()) {
-    tally.failures[code] = {each.at(0), each.at(1)};
+    tally.failures[code] = {each.at(0), each.at(1), to_distribution(each.at(2))};
   }
   tally.latency = to_distribution(json.at("latency"));
   tally.queued = to_distribution(json.at("queued"));

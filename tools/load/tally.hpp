@@ -48,7 +48,8 @@ class Timeline {
 
 struct Failures {
   std::uint64_t count = 0;
-  std::string message;  // of the first one
+  std::string message;   // of the first one
+  Distribution latency;  // until the caller heard
 };
 
 struct Tally {
