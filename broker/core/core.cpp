@@ -339,6 +339,8 @@ Core::Sizes Core::sizes() const {
   for (const auto& [name, service] : services_) {
     sizes.queued += service->queue.size();
     sizes.queued_bytes += service->queue.bytes();
+    sizes.longest_queue = std::max(sizes.longest_queue, service->queue.size());
+    sizes.largest_queue_bytes = std::max(sizes.largest_queue_bytes, service->queue.bytes());
   }
   return sizes;
 }

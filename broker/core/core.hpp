@@ -98,6 +98,7 @@ class Core {
   struct Sizes {
     std::size_t peers, requests, queued, in_flight, timers;
     std::size_t queued_bytes;
+    std::size_t longest_queue, largest_queue_bytes;
     std::size_t flights;
     std::size_t grants;
   };

@@ -122,7 +122,11 @@ const char* Core::check_invariants() const {
   }
   if (workers_by_epoch_.size() != workers_.size()) return "an epoch has a worker that is gone";
   if (held != in_flight_.size()) return "workers hold other requests than are in flight";
-  for (const auto& [peer, client] : clients_) outstanding += client->outstanding.size();
+  for (const auto& [peer, client] : clients_) {
+    outstanding += client->outstanding.size();
+    if (client->outstanding.size() > config_.max_outstanding_per_client)
+      return "a client has more requests outstanding than it may";
+  }
   if (outstanding != with_caller) return "clients have other requests outstanding than wait for an outcome";
   for (const auto& [peer, supervisor] : supervisors_) {
     const auto at = supervisor->holds() ? services_.find(supervisor->pool->service) : services_.end();

@@ -4,6 +4,16 @@ namespace samovar::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+std::string connection_of(broker::PeerId peer) {
+  return std::to_string(broker::raw(peer)) + " ";
+}
+
+}  // namespace
+
+BrokerHost::BrokerHost(World& world) : world_(world), random_(world.seed(), "broker") {}
+
 void BrokerHost::start(broker::CoreConfig config) {
   world_.trace("the broker starts");
   core_ = std::make_unique<broker::Core>(std::move(config), world_.clock().now());
@@ -14,7 +24,7 @@ void BrokerHost::arrive(broker::Side side, broker::PeerId peer, broker::FramePtr
                         broker::Frames attachments) {
   if (!up()) return;
   inbox_.push_back({side, peer, std::move(frame), std::move(attachments)});
-  plan_turn(world_.clock().now() + world_.random().between(0us, 30us));
+  plan_turn(world_.clock().now() + random_.between(0us, 30us));
 }
 
 void BrokerHost::lost(broker::PeerId peer) {
@@ -47,6 +57,10 @@ void BrokerHost::crash() {
   first_dispatches_.clear();
   requeued_to_.clear();
   dying_until_.clear();
+  turns_ = {};
+  asked_.clear();
+  sizes_ = {};
+  queued_again_ = 0;
   world_.network().broker_down();
 }
 
@@ -76,6 +90,9 @@ void BrokerHost::turn() {
     } else {
       const auto at = epochs_.find(arrived.peer);
       if (at != epochs_.end()) dying_until_[at->second] = now + limits::kObituaryWait;
+      const auto connection = connection_of(arrived.peer);
+      turns_.forget(connection);
+      std::erase_if(new_, [&](const CallRecord* record) { return record->line.starts_with(connection); });
       core_->handle(broker::event::PeerLost{arrived.peer}, now);
     }
   }
@@ -86,7 +103,9 @@ void BrokerHost::turn() {
   if (const char* broken = core_->check_invariants())
     return world_.fail(std::string("an invariant broke: ") + broken);
   core_->outbox().take_notes();
+  check_limits();
   auto messages = core_->outbox().take_messages();
+  if (!world_.shares()) saw_answers(messages);
   saw_dispatches(messages);
   for (auto& message : messages) world_.network().send(std::move(message));
   if (const auto next = core_->next_deadline()) plan_turn(std::max(*next, now));
@@ -105,12 +124,39 @@ void BrokerHost::saw_arrival(const Arrived& arrived) {
     CallRecord* record = world_.find(test::text_of_body(item.body));
     if (!record) continue;
     // By connection: the broker may hold calls of one that has broken and of the next.
-    record->line = record->client + " " + std::to_string(broker::raw(arrived.peer)) + " " + record->service +
-                   " " + std::to_string(static_cast<int>(item.priority));
+    turns_.forget(*record);
+    record->turn_class = record->service + " " + std::to_string(static_cast<int>(item.priority));
+    record->line = connection_of(arrived.peer) + record->turn_class;
+    asked_[{arrived.peer, item.id}] = record;
+    new_.push_back(record);
     record->sent_again = record->arrival > arrivals_before_;
     record->arrival = ++arrivals_;
     record->dispatched = false;
   }
+}
+
+void BrokerHost::saw_answers(const std::vector<broker::Message>& messages) {
+  for (const auto& message : messages) {
+    if (message.side != broker::Side::frontend) continue;
+    for (const auto& reply : test::hear(message).replies) {
+      const auto at = asked_.find({message.peer, reply.id});
+      if (at == asked_.end()) continue;
+      turns_.ended(*at->second);
+      std::erase(new_, at->second);
+    }
+  }
+}
+
+// Beyond the limits there is only what is queued again, be it in the place of an equal call.
+void BrokerHost::check_limits() {
+  const auto before = std::exchange(sizes_, core_->sizes());
+  const auto& counters = core_->counters();
+  const auto again = counters.requeued + counters.retried;
+  if (std::exchange(queued_again_, again) != again || world_.shares()) return;
+  if (sizes_.longest_queue > std::max(world_.max_queued(), before.longest_queue))
+    return world_.fail("a queue is longer than its limit");
+  if (sizes_.largest_queue_bytes > std::max(world_.max_queued_bytes(), before.largest_queue_bytes))
+    return world_.fail("a queue has more bytes than its limit");
 }
 
 // In the order in which the core decided: its messages are one for each worker.
@@ -135,10 +181,16 @@ void BrokerHost::saw_dispatches(const std::vector<broker::Message>& messages) {
   }
   for (const auto& [id, dispatch] : dispatches) {
     const auto [epoch, attempt] = heads.at(id);
+    if (!world_.shares()) turns_.dispatched(*dispatch.second);
     saw_dispatch(*dispatch.second, id, epoch, attempt);
     world_.trace("dispatch ", dispatch.second->echo, " attempt ", int{attempt}, " id ", id & 0xffff'ffff,
                  " to peer ", broker::raw(dispatch.first->peer));
   }
+  turns_.over();
+  for (const CallRecord* record : std::exchange(new_, {})) {
+    if (!record->dispatched) turns_.waits(*record);
+  }
+  if (!turns_.broken().empty()) world_.fail(turns_.broken());
 }
 
 // Nothing expired is dispatched, and what is queued again keeps its place.

@@ -8,23 +8,27 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Duration delay(Random& random) {
-  return random.chance(0.02) ? random.between(0us, 8ms) : random.between(5us, 200us);
+Duration delay(Random& random, World& world) {
+  const bool late = random.chance(0.02) && world.takes("late messages");
+  return late ? random.between(0us, 8ms) : random.between(5us, 200us);
 }
 
 }  // namespace
 
+Peer::Peer(World& world, std::string name, broker::Side side)
+    : world_(world), name_(std::move(name)), side_(side), connects_(world.seed(), "connects " + name_) {}
+
 void Network::connect(Peer& peer) {
   if (peer.connecting_ || !peer.alive_) return;
   peer.connecting_ = true;
-  world_.clock().after(world_.random().between(50us, 20ms), [this, &peer] {
+  world_.clock().after(peer.connects_.between(50us, 20ms), [this, &peer] {
     peer.connecting_ = false;
     if (!peer.alive_ || peer.link_) return;
     if (!world_.broker().up()) return connect(peer);
     auto link = std::make_shared<Link>();
     link->id = static_cast<broker::PeerId>(++peers_);
     link->peer = &peer;
-    link->random = Random(world_.seed() * 1'000'003 + peers_);
+    link->random = Random(world_.seed(), peer.name_, ++peer.connections_);
     links_[peers_] = link;
     peer.link_ = link;
     world_.trace(peer.name_, " connects as peer ", peers_);
@@ -35,7 +39,7 @@ void Network::connect(Peer& peer) {
 bool Network::send(Peer& peer, std::string bytes, broker::Frames attachments) {
   const auto link = peer.link_;
   if (!link) return false;
-  link->last_in = std::max(link->last_in, world_.clock().now() + delay(link->random));
+  link->last_in = std::max(link->last_in, world_.clock().now() + delay(link->random, world_));
   world_.clock().at(link->last_in, [this, link, side = peer.side_, frame = test::frame(std::move(bytes)),
                                     attachments = std::move(attachments)] {
     if (link->up) world_.broker().arrive(side, link->id, frame, attachments);
@@ -47,7 +51,7 @@ void Network::send(broker::Message message) {
   const auto at = links_.find(broker::raw(message.peer));
   if (at == links_.end()) return;
   const auto link = at->second;
-  link->last_out = std::max(link->last_out, world_.clock().now() + delay(link->random));
+  link->last_out = std::max(link->last_out, world_.clock().now() + delay(link->random, world_));
   auto shared = std::make_shared<broker::Message>(std::move(message));
   world_.clock().at(link->last_out, [link, shared] {
     if (link->up && link->peer_listens) link->peer->message(*shared);

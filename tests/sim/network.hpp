@@ -27,8 +27,7 @@ struct Link {
 // A client, worker or supervisor: a process with one connection.
 class Peer {
  public:
-  Peer(World& world, std::string name, broker::Side side)
-      : world_(world), name_(std::move(name)), side_(side) {}
+  Peer(World& world, std::string name, broker::Side side);
   virtual ~Peer() = default;
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -48,6 +47,8 @@ class Peer {
   const broker::Side side_;
   bool alive_ = true;
   bool connecting_ = false;
+  std::uint64_t connections_ = 0;
+  Random connects_;  // draws how long it takes
   std::shared_ptr<Link> link_;
 };
 

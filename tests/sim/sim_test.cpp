@@ -1,9 +1,10 @@
-// Random worlds, each from a seed. SAMOVAR_SIM_SEED is the first seed, SAMOVAR_SIM_RUNS how many
-// follow; a failure prints its last SAMOVAR_SIM_TRACE events.
+// Random worlds, each from a seed. SAMOVAR_SIM_SEED is the first seed, SAMOVAR_SIM_RUNS how many follow. Of a failure the
+// smallest world is sought that still fails (SAMOVAR_SIM_ONLY: its parts), and its last SAMOVAR_SIM_TRACE events printed;
+// 0: neither.
 #include <cstdlib>
 #include <iostream>
 
-#include "tests/sim/world.hpp"
+#include "tests/sim/shrink.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace samovar::sim;
@@ -11,11 +12,24 @@ using namespace samovar::sim;
 namespace {
 
 constexpr std::uint64_t kFirstSeed = 20'240'501;
-constexpr std::uint64_t kRuns = 1'500;
+constexpr std::uint64_t kRuns = 20'000;
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+// The same again: as it was, and as small as it goes.
+void report(Plan plan, const std::string& failure) {
+  const std::string seed = std::to_string(plan.seed);
+  std::string text = "seed " + seed + ": " + failure + "\n";
+  plan.trace_length = from_environment("SAMOVAR_SIM_TRACE", 200);
+  const bool shrinks = plan.trace_length > 0 && !plan.only;
+  const Failure again = shrinks ? shrink(plan) : run(plan);
+  for (const auto& event : again.trace) text += event + "\n";
+  text += "To run it alone: SAMOVAR_SIM_SEED=" + seed + " SAMOVAR_SIM_RUNS=1";
+  if (shrinks) text += " SAMOVAR_SIM_ONLY='" + to_text(again.parts) + "'";
+  FAIL(text << " test_sim");
 }
 
 }  // namespace
@@ -24,17 +38,11 @@ TEST_CASE("Whatever happens, every call ends once and rightly") {
   const auto first = from_environment("SAMOVAR_SIM_SEED", kFirstSeed);
   const auto runs = from_environment("SAMOVAR_SIM_RUNS", kRuns);
   Tally tally;
-  for (auto seed = first; seed < first + runs; ++seed) {
-    const std::string failure = World(seed, tally, 0).run();
-    if (failure.empty()) continue;
-    // The same again, with a trace.
-    Tally ignored;
-    World world(seed, ignored, from_environment("SAMOVAR_SIM_TRACE", 100));
-    const std::string again = world.run();
-    std::string trace;
-    for (const auto& event : world.last_events()) trace += event + "\n";
-    FAIL("seed " << seed << ": " << failure << "\n(again: " << again << ")\n"
-                 << trace << "To run it alone: SAMOVAR_SIM_SEED=" << seed << " SAMOVAR_SIM_RUNS=1 test_sim");
+  Plan plan;
+  if (const char* only = std::getenv("SAMOVAR_SIM_ONLY")) plan.only = to_parts(only);
+  for (plan.seed = first; plan.seed < first + runs; ++plan.seed) {
+    const std::string failure = World(plan, tally).run();
+    if (!failure.empty()) report(plan, failure);
   }
   if (std::getenv("SAMOVAR_SIM_TALLY")) {
     for (const auto& [what, count] : tally.counts) std::cout << what << " " << count << "\n";
@@ -70,6 +78,9 @@ TEST_CASE("Whatever happens, every call ends once and rightly") {
                            "sim.calm_runs",
                            "sim.crashes",
                            "sim.pauses",
+                           "sim.client_crashes",
+                           "sim.client_pauses",
+                           "sim.supervisor_crashes",
                            "sim.drains",
                            "sim.broker_stops"}) {
     INFO(what);

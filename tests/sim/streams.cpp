@@ -47,7 +47,7 @@ void Worker::wake_streams() {
 }
 
 void Worker::stream_on(std::uint64_t run) {
-  finish_in(random_.between(1us, std::max<Duration>(service_.slowest / 8, 2us)), run);
+  finish_in(random_.between(1us, std::max<Duration>(spec_.service.slowest / 8, 2us)), run);
 }
 
 // Some items, or the end.
@@ -83,14 +83,15 @@ void Worker::step_stream(std::uint64_t run) {
 
 // --- the reader ----------------------------------------------------------------------------------------------
 
-void World::make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions) {
+void World::make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions,
+                        Random& random) {
   record.call->flags |= proto::kStream;
-  record.length = random_.chance(0.2) ? 0 : random_.below(100);
-  record.reader = random_.pick({Reader::quick, Reader::quick, Reader::quick, Reader::quick, Reader::quick,
-                                Reader::slow, Reader::stops, Reader::cancels});
-  record.reads = random_.below(40);
+  record.length = random.chance(0.2) ? 0 : random.below(100);
+  record.reader = random.pick({Reader::quick, Reader::quick, Reader::quick, Reader::quick, Reader::quick,
+                               Reader::slow, Reader::stops, Reader::cancels});
+  record.reads = random.below(40);
   record.window = 16;
-  if (random_.chance(0.5)) extensions["window"] = record.window = 1 + random_.below(20);
+  if (random.chance(0.5)) extensions["window"] = record.window = 1 + random.below(20);
 }
 
 void World::arrived(const client::Completion& item, ClientHost& client) {
@@ -126,9 +127,7 @@ void World::read_on(CallRecord& record, ClientHost& client) {
   clock_.after(sleeps                ? random_.between(1ms, 200ms)
                : random_.chance(0.5) ? 0us
                                      : random_.between(1us, 2ms),
-               [&record, &client, window] {
-                 if (record.outcomes == 0) client.widen(record, window);
-               });
+               [&record, &client, window] { client.widen(record, window); });
 }
 
 }  // namespace samovar::sim

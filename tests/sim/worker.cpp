@@ -4,12 +4,11 @@ namespace samovar::sim {
 
 using namespace std::chrono_literals;
 
-Worker::Worker(World& world, std::string name, const ServiceSpec& service, Supervisor* supervisor, bool lies)
-    : Peer(world, std::move(name), broker::Side::backend),
-      service_(service),
-      supervisor_(supervisor),
+Worker::Worker(World& world, const WorkerSpec& spec, bool lies)
+    : Peer(world, spec.name(), broker::Side::backend),
+      spec_(spec),
       lies_(lies),
-      random_(world.random().next()),
+      random_(world.seed(), name_),
       credit_(random_.pick<std::uint32_t>({1, 2, 4, 16, 256})),
       concurrency_(random_.pick<std::uint32_t>({1, 1, 1, 2, 8})),
       flush_every_(random_.pick<std::size_t>({1, 2, 8, 64})) {}
@@ -35,8 +34,8 @@ void Worker::hello() {
 
 // What it has not started is dropped, and the results of what it has are discarded.
 void Worker::drop_epoch() {
-  if (epoch_ != 0 && !drained_) world_.worker_lost(service_.name);
-  if (epoch_ != 0 && held() > 0) world_.worker_lost(service_.name);
+  if (epoch_ != 0 && !drained_) world_.worker_lost(spec_.service.name);
+  if (epoch_ != 0 && held() > 0) world_.worker_lost(spec_.service.name);
   epoch_ = 0;
   queue_.clear();
   results_.clear();
@@ -68,7 +67,7 @@ void Worker::take(const broker::Message& message) {
       epoch_ = last_epoch_ = heard.epoch;
       last_started_ = 0;
       proto::Ready ready;
-      ready.service = service_.name;
+      ready.service = spec_.service.name;
       ready.methods["get"].idempotent = true;
       ready.methods["put"].idempotent = false;
       ready.methods["look"].pure = true;
@@ -76,7 +75,7 @@ void Worker::take(const broker::Message& message) {
       ready.concurrency = concurrency_;
       ready.credit = credit_;
       ready.name = name_;
-      if (supervisor_) ready.supervisor = supervisor_->name();
+      if (spec_.supervisor) ready.supervisor = spec_.supervisor->token();
       world_.network().send(*this, proto::encode(epoch_, ready));
       if (draining_) world_.network().send(*this, proto::encode(proto::Kind::drain, epoch_, proto::Notice{}));
       break;
@@ -111,7 +110,7 @@ void Worker::take(const broker::Message& message) {
       }
       if (held() > credit_) return world_.fail(name_ + " holds more than its credit");
       if (lies_ && random_.chance(0.5)) lie();
-      if (queue_.size() > 2 && random_.chance(world_.fault_rate() / 5)) {
+      if (queue_.size() > 2 && random_.chance(world_.fault_rate() / 5) && world_.takes("sudden crashes")) {
         world_.clock().after(random_.between(1us, 100us), [this] { crash(); });
       }
       run_next();
@@ -159,7 +158,7 @@ void Worker::run_next() {
       stream_on(run);
       continue;
     }
-    const auto slowest = random_.chance(0.05) ? 3 * service_.slowest : service_.slowest;
+    const auto slowest = random_.chance(0.05) ? 3 * spec_.service.slowest : spec_.service.slowest;
     finish_in(random_.between(1us, slowest), run);
   }
 }
@@ -193,6 +192,8 @@ void Worker::answer(const Item& item, Status status, std::uint64_t run_us) {
   result.reply.attempt = item.attempt;
   result.reply.status = status;
   result.reply.run_us = run_us;
+  if (run_us > 0 || status == Status::ok)
+    world_.broker().ran(spec_.service.name, std::max(0.5, static_cast<double>(run_us)));
   const std::uint64_t attachments = status == Status::ok && !item.is_stream ? item.attachments : 0;
   proto::ErrorValue error;
   error.message = item.echo;
@@ -250,13 +251,13 @@ void Worker::crash() {
   if (!alive_) return;
   world_.trace(name_, " crashes", " running ", running_.size(), ", holding ", held());
   world_.died(last_epoch_);
-  world_.worker_lost(service_.name);
+  world_.worker_lost(spec_.service.name);
   world_.tally().add("sim.crashes");
   alive_ = false;
   const bool forked = random_.chance(0.15);
   world_.network().close(*this, forked ? random_.between(1ms, 500ms) : Duration(0));
-  if (supervisor_) supervisor_->reap(*this, true);
-  world_.spawn_later(service_, supervisor_);
+  if (spec_.supervisor) spec_.supervisor->reap(*this, true);
+  world_.spawn_later(spec_.next());
 }
 
 void Worker::pause(Duration length) {
@@ -298,11 +299,36 @@ void Worker::leave_when_done() {
   world_.trace(name_, " has drained and leaves");
   alive_ = false;
   world_.network().close(*this, Duration(0));
-  if (supervisor_ && random_.chance(0.5)) supervisor_->reap(*this, false);
-  world_.spawn_later(service_, supervisor_);
+  if (spec_.supervisor && random_.chance(0.5)) spec_.supervisor->reap(*this, false);
+  world_.spawn_later(spec_.next());
 }
 
 // --- its supervisor ----------------------------------------------------------------------------------------
+
+Supervisor::Supervisor(World& world, std::string name, ServiceSpec service)
+    : Peer(world, std::move(name), broker::Side::backend),
+      service_(std::move(service)),
+      random_(world.seed(), name_) {}
+
+void Supervisor::start() {
+  world_.network().connect(*this);
+  say(proto::PoolState::loading);
+  world_.clock().after(random_.between(1ms, 50ms), [this, life = lives_] {
+    if (life == lives_) say(proto::PoolState::serving);
+  });
+}
+
+// Its workers do not outlive it, and nobody tells what they died of.
+void Supervisor::crash() {
+  world_.trace(name_, " crashes, and its workers with it");
+  world_.tally().add("sim.supervisor_crashes");
+  world_.crash_workers_of(*this);
+  lives_ += 1;
+  epoch_ = 0;
+  unsent_.clear();
+  world_.network().close(*this, Duration(0));
+  start();
+}
 
 void Supervisor::connected() {
   hello();
@@ -312,7 +338,7 @@ void Supervisor::hello() {
   proto::PeerHello hello;
   hello.role = proto::Role::supervisor;
   hello.nonce = ++nonce_;
-  hello.token = name_;
+  hello.token = token();
   world_.network().send(*this, proto::encode(0, hello));
 }
 
@@ -343,7 +369,6 @@ void Supervisor::say(proto::PoolState state) {
 
 void Supervisor::reap(const Worker& worker, bool crashed) {
   if (worker.epoch() == 0) return;
-  auto& random = world_.random();
   proto::Obituary obituary;
   obituary.worker_epoch = worker.epoch();
   if (crashed) {
@@ -351,17 +376,19 @@ void Supervisor::reap(const Worker& worker, bool crashed) {
   } else {
     obituary.exit_code = 0;
   }
-  if (random.chance(0.9)) {
+  if (random_.chance(0.9)) {
     obituary.last_started = worker.last_started();
     obituary.running = worker.was_running();
   }
-  world_.clock().after(random.between(10us, random.chance(0.1) ? 140ms : 5ms), [this, obituary] {
-    if (epoch_ == 0) {
-      unsent_.push_back(obituary);
-    } else {
-      world_.network().send(*this, proto::encode(epoch_, obituary));
-    }
-  });
+  world_.clock().after(random_.between(10us, random_.chance(0.1) ? 140ms : 5ms),
+                       [this, obituary, life = lives_] {
+                         if (life != lives_) return;
+                         if (epoch_ == 0) {
+                           unsent_.push_back(obituary);
+                         } else {
+                           world_.network().send(*this, proto::encode(epoch_, obituary));
+                         }
+                       });
 }
 
 }  // namespace samovar::sim

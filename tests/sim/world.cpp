@@ -25,20 +25,20 @@ std::string where_of(const client::Outcome& outcome) {
 
 }  // namespace
 
-World::World(std::uint64_t seed, Tally& tally, std::size_t trace_length)
-    : seed_(seed),
-      tally_(tally),
-      trace_length_(trace_length),
-      start_(clock_.now()),
-      random_(seed),
-      network_(*this),
-      broker_(*this) {}
+World::World(const Plan& plan, Tally& tally)
+    : plan_(plan), tally_(tally), start_(clock_.now()), random_(plan.seed), network_(*this), broker_(*this) {}
 
 World::~World() = default;
 
 void World::fail(const std::string& what) {
   if (failure_.empty()) failure_ = what;
   trace("BROKEN: ", what);
+}
+
+bool World::picks(const std::string& part) {
+  if (!plan_.only->contains(part) && !plan_.only->contains("everything")) return false;
+  parts_.insert(part);
+  return true;
 }
 
 broker::CoreConfig World::config() {
@@ -62,14 +62,14 @@ broker::CoreConfig World::config() {
 
 void World::build() {
   calm_ = random_.chance(0.15);
-  lies_ = !calm_ && random_.chance(0.25);
+  lies_ = !calm_ && random_.chance(0.25) && takes("lies");
   fault_rate_ = calm_ ? 0 : random_.pick({0.02, 0.1, 0.3});
-  calls_to_make_ = 20 + random_.below(100);
   const bool tight = random_.chance(0.3);
   max_queued_ = tight ? 1 + random_.below(20) : 10'000;
   max_outstanding_ = tight ? 1 + random_.below(30) : 10'000;
   max_queued_bytes_ = random_.chance(0.1) ? 200 : 1'000'000;
   configured_ = random_.chance(0.3);
+  shares_ = random_.chance(0.7);
   quarantine_after_ = random_.pick<std::uint32_t>({0, 1, 2, 3});
   instance_ = static_cast<std::uint32_t>(random_.below(1'000'000));
   for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i) {
@@ -77,93 +77,105 @@ void World::build() {
         {"s" + std::to_string(i), random_.chance(0.7), random_.pick<Duration>({20us, 200us, 3ms, 30ms})});
   }
   broker_.start(config());
+  std::uint64_t places = 0;
   for (const auto& service : services_) {
     Supervisor* supervisor = nullptr;
     if (service.supervised) {
       supervisors_.push_back(std::make_unique<Supervisor>(*this, "supervisor-" + service.name, service));
       supervisor = supervisors_.back().get();
-      network_.connect(*supervisor);
-      clock_.after(random_.between(1ms, 50ms), [supervisor] { supervisor->say(proto::PoolState::serving); });
+      supervisor->start();
     }
-    for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i) spawn_later(service, supervisor);
+    for (std::size_t i = 0, count = 1 + random_.below(3); i < count; ++i, ++places) {
+      if (takes("worker", places)) spawn_later({service, supervisor, places});
+    }
   }
   for (std::size_t i = 0, count = 1 + random_.below(4); i < count; ++i) {
-    clients_.push_back(std::make_unique<ClientHost>(*this, "c" + std::to_string(i), random_.next()));
+    clients_.push_back(std::make_unique<ClientHost>(*this, "c" + std::to_string(i)));
     network_.connect(*clients_.back());
   }
+  plan_calls();
+  clock_.after(10ms, [this] { plan_faults(0); });
 }
 
-void World::spawn_later(const ServiceSpec& service, Supervisor* supervisor) {
-  clock_.after(random_.between(100us, 40ms), [this, service, supervisor] {
-    const std::string name = "w" + std::to_string(workers_.size());
-    trace(name, " is started for ", service.name);
-    workers_.push_back(std::make_unique<Worker>(*this, name, service, supervisor, lies_));
+void World::spawn_later(const WorkerSpec& spec) {
+  clock_.after(Random(seed(), "start " + spec.name()).between(100us, 40ms), [this, spec] {
+    trace(spec.name(), " is started for ", spec.service.name);
+    workers_.push_back(std::make_unique<Worker>(*this, spec, lies_));
     network_.connect(*workers_.back());
   });
 }
 
 // --- the workload --------------------------------------------------------------------------------------------
 
-void World::submit_some() {
-  if (calls_.size() >= calls_to_make_) return;
-  ClientHost& client = *clients_[random_.below(clients_.size())];
-  const std::size_t burst = random_.chance(0.3) ? 1 + random_.below(20) : 1;
-  for (std::size_t i = 0; i < burst && calls_.size() < calls_to_make_; ++i) submit_one(client);
-  clock_.after(random_.between(1us, random_.chance(0.1) ? 40ms : 2ms), [this] { submit_some(); });
+void World::plan_calls() {
+  Time at = start_ + random_.between(0us, 30ms);
+  const std::size_t count = 20 + random_.below(100);
+  for (std::size_t index = 0; index < count;) {
+    ClientHost& client = *clients_[random_.below(clients_.size())];
+    const std::size_t burst = random_.chance(0.3) ? 1 + random_.below(20) : 1;
+    for (const auto end = std::min(index + burst, count); index < end; ++index) {
+      if (!takes("call", index)) continue;
+      calls_to_end_ += 1;
+      clock_.at(at,
+                [this, &client, index] { client.run([this, &client, index] { submit(client, index); }); });
+    }
+    at += random_.between(1us, random_.chance(0.1) ? 40ms : 2ms);
+  }
 }
 
-void World::submit_one(ClientHost& client) {
+void World::submit(ClientHost& client, std::uint64_t index) {
+  Random random(seed(), "call", index);
   CallRecord& record = calls_.emplace_back();
   record.client = client.name();
-  record.echo = record.client + ":" + std::to_string(calls_.size());
-  record.service = random_.chance(0.02) ? "nobody" : services_[random_.below(services_.size())].name;
-  const bool pure = random_.chance(0.25);
-  const bool idempotent_method = pure || random_.chance(0.4);
-  record.body = pure ? "look " + record.service + " " + std::to_string(random_.below(3)) : record.echo;
-  const bool is_stream = !pure && random_.chance(0.2);
-  const bool is_scan = !pure && is_stream != random_.chance(0.02);
+  record.echo = record.client + ":" + std::to_string(index);
+  record.service = random.chance(0.02) ? "nobody" : services_[random.below(services_.size())].name;
+  const bool pure = random.chance(0.25) && shares_;
+  const bool idempotent_method = pure || random.chance(0.4);
+  record.body = pure ? "look " + record.service + " " + std::to_string(random.below(3)) : record.echo;
+  const bool is_stream = !pure && random.chance(0.2);
+  const bool is_scan = !pure && is_stream != random.chance(0.02);
   auto call = record.call = std::make_shared<client::Call>();
-  call->method = record.service + (random_.chance(0.02) ? ".nothing"
-                                   : is_scan            ? ".scan"
-                                   : pure               ? ".look"
-                                   : idempotent_method  ? ".get"
-                                                        : ".put");
-  if (random_.chance(0.2)) call->flags |= proto::kIdempotent;
-  if (random_.chance(0.2)) call->flags |= proto::kMetadata;
+  call->method = record.service + (random.chance(0.02) ? ".nothing"
+                                   : is_scan           ? ".scan"
+                                   : pure              ? ".look"
+                                   : idempotent_method ? ".get"
+                                                       : ".put");
+  if (random.chance(0.2)) call->flags |= proto::kIdempotent;
+  if (random.chance(0.2)) call->flags |= proto::kMetadata;
   record.may_run_twice = (idempotent_method && !is_scan) || (call->flags & proto::kIdempotent);
   std::map<std::string, std::uint64_t> extensions;
-  const std::uint64_t attachments = !pure && random_.chance(0.1) ? 1 + random_.below(3) : 0;
+  const std::uint64_t attachments = !pure && random.chance(0.1) ? 1 + random.below(3) : 0;
   if (attachments > 0) extensions["attachments"] = attachments;
   for (std::uint64_t i = 0; i < attachments; ++i) {
     call->attachments.push_back(Buffer(record.echo + "#" + std::to_string(i)));
   }
-  if (is_stream) make_stream(record, extensions);
-  if (random_.chance(0.3)) extensions["priority"] = random_.below(3);
+  if (is_stream) make_stream(record, extensions, random);
+  if (random.chance(0.3)) extensions["priority"] = random.below(3);
   call->tail = test::body(record.body) + test::ext(extensions);
-  const auto timeout = random_.chance(0.3)   ? random_.between(200us, 20ms)
-                       : random_.chance(0.5) ? random_.between(20ms, 500ms)
-                                             : random_.between(500ms, kLongestDeadline);
+  const auto timeout = random.chance(0.3)   ? random.between(200us, 20ms)
+                       : random.chance(0.5) ? random.between(20ms, 500ms)
+                                            : random.between(500ms, kLongestDeadline);
   call->deadline = record.deadline = clock_.now() + timeout;
   by_echo_[record.echo] = &record;
   by_call_[reinterpret_cast<std::uintptr_t>(call.get())] = &record;
   trace(record.client, " calls ", record.echo, " ", call->method,
         call->flags & proto::kIdempotent ? " (idempotent)" : "");
   client.submit(record);
-  if (random_.chance(0.08)) {
-    clock_.after(random_.between(0us, 20ms), [&client, &record] { client.cancel(record); });
+  if (random.chance(0.08) && takes("cancels")) {
+    clock_.after(random.between(0us, 20ms), [&client, &record] { client.cancel(record); });
   }
 }
 
 // --- the faults ----------------------------------------------------------------------------------------------
 
-Worker* World::any_worker() {
+Worker* World::any_worker(Random& random) {
   std::vector<Worker*> alive;
   for (const auto& worker : workers_) {
     if (worker->alive()) alive.push_back(worker.get());
   }
   if (alive.empty()) return nullptr;
-  Worker* one = alive[random_.below(alive.size())];
-  Worker* other = alive[random_.below(alive.size())];
+  Worker* one = alive[random.below(alive.size())];
+  Worker* other = alive[random.below(alive.size())];
   return one->held() > other->held() ? one : other;  // where more is at stake
 }
 
@@ -173,13 +185,24 @@ void World::restart_broker(Duration down) {
   clock_.after(down, [this] { broker_.start(config()); });
 }
 
-void World::break_something() {
+// When they come depends on nothing but their number.
+void World::plan_faults(std::uint64_t index) {
   if (healing_) return;
-  clock_.after(random_.between(1ms, 20ms), [this] { break_something(); });
-  Worker* worker = any_worker();
-  if (worker && random_.chance(0.1)) worker->drain();
-  if (!random_.chance(fault_rate_)) return;
-  switch (random_.below(12)) {
+  Random random(seed(), "fault", index);
+  clock_.after(random.between(1ms, 20ms), [this, index] { plan_faults(index + 1); });
+  const bool drains = random.chance(0.1);
+  const bool breaks = random.chance(fault_rate_);
+  Worker* worker = drains && takes("drain", index) ? any_worker(random) : nullptr;
+  if (worker) worker->drain();
+  if (breaks && takes("fault", index)) break_something(random);
+}
+
+void World::break_something(Random& random) {
+  Worker* worker = any_worker(random);
+  ClientHost& client = *clients_[random.below(clients_.size())];
+  Supervisor* supervisor =
+      supervisors_.empty() ? nullptr : supervisors_[random.below(supervisors_.size())].get();
+  switch (random.below(15)) {
     case 0:
     case 1:
     case 2:
@@ -187,36 +210,46 @@ void World::break_something() {
       if (worker) worker->crash();
       break;
     case 4:
-      if (worker) worker->pause(random_.between(1ms, 300ms));
+      if (worker) worker->pause(random.between(1ms, 300ms));
       break;
     case 5:
     case 6:
       if (!worker) break;
-      worker_lost(worker->service().name);
+      worker_lost(worker->spec().service.name);
       network_.cut(*worker);
       break;
-    case 7: network_.cut(*clients_[random_.below(clients_.size())]); break;
-    case 8:
-      if (!supervisors_.empty()) network_.cut(*supervisors_[random_.below(supervisors_.size())]);
+    case 7: network_.cut(client); break;
+    case 8: client.crash(); break;
+    case 9: client.pause(random.between(1ms, 300ms)); break;
+    case 10:
+      if (supervisor) network_.cut(*supervisor);
       break;
-    case 9:
-      if (!supervisors_.empty()) {
-        auto* supervisor = supervisors_[random_.below(supervisors_.size())].get();
-        supervisor->say(proto::PoolState::failed);
-        clock_.after(random_.between(1ms, 60ms),
-                     [supervisor] { supervisor->say(proto::PoolState::loading); });
-      }
+    case 11:
+      if (supervisor) supervisor->crash();
       break;
-    case 10: broker_.pause(random_.between(100us, 50ms)); break;
+    case 12:
+      if (!supervisor) break;
+      supervisor->say(proto::PoolState::failed);
+      clock_.after(random.between(1ms, 60ms), [supervisor] { supervisor->say(proto::PoolState::loading); });
+      break;
+    case 13: broker_.pause(random.between(100us, 50ms)); break;
     default:
       broker_stops_ += 1;
       tally_.add("sim.broker_stops");
-      if (random_.chance(0.5) && broker_.up()) {
+      if (random.chance(0.5) && broker_.up()) {
         broker_.shutdown();
-        clock_.after(random_.between(1ms, 250ms), [this] { restart_broker(random_.between(1ms, 100ms)); });
+        const auto down = random.between(1ms, 100ms);
+        clock_.after(random.between(1ms, 250ms), [this, down] { restart_broker(down); });
       } else {
-        restart_broker(random_.between(1ms, 200ms));
+        restart_broker(random.between(1ms, 200ms));
       }
+  }
+}
+
+void World::crash_workers_of(const Supervisor& supervisor) {
+  const auto count = workers_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (workers_[i]->spec().supervisor == &supervisor) workers_[i]->crash();
   }
 }
 
@@ -249,18 +282,32 @@ std::uint32_t World::deaths_of(const std::string& body) const {
       std::count_if(at->second.begin(), at->second.end(), [&](auto epoch) { return died_.contains(epoch); }));
 }
 
-void World::completed(const client::Completion& completion, const std::string& client) {
+void World::abandon_calls(const ClientHost& client) {
+  for (auto& record : calls_) {
+    if (record.client != client.name() || record.outcomes > 0 || record.abandoned) continue;
+    record.abandoned = true;
+    calls_to_end_ -= 1;
+  }
+}
+
+void World::completed(const client::Completion& completion, ClientHost& client) {
   const auto at = by_call_.find(reinterpret_cast<std::uintptr_t>(completion.call.get()));
   if (at == by_call_.end()) return fail("a call was completed that nobody made");
   CallRecord& record = *at->second;
   const auto& outcome = completion.outcome;
   const std::string word(to_word(outcome.status));
   const std::string where = outcome.status == Status::ok ? "" : where_of(outcome);
-  trace(client, " hears ", word, where.empty() ? "" : " (" + where + ")", " for ", record.echo);
+  trace(client.name(), " hears ", word, where.empty() ? "" : " (" + where + ")", " for ", record.echo);
   tally_.add("outcome." + word + (where.empty() ? "" : "." + where));
-  if (record.client != client) return fail(record.echo + " was completed by another client");
+  if (record.client != client.name()) return fail(record.echo + " was completed by another client");
   if (++record.outcomes > 1) return fail(record.echo + " ended twice");
-  if (clock_.now() > record.deadline + kGrace) return fail(record.echo + " ended long after its deadline");
+  calls_to_end_ -= 1;
+  if (clock_.now() > std::max(record.deadline + kGrace, client.resumed()))
+    return fail(record.echo + " ended long after its deadline");
+  if (plan_.rule) {
+    const auto broken = plan_.rule(record, outcome);
+    if (!broken.empty()) return fail(record.echo + broken);
+  }
 
   const bool client_tried_again = outcome.attempt > 1;
   const bool nothing_ran = outcome.status == Status::unavailable || outcome.status == Status::overloaded ||
@@ -336,7 +383,7 @@ void World::completed(const client::Completion& completion, const std::string& c
       if (worker_losses_[record.service] == 0) return fail(record.echo + " lost a worker that was not lost");
       break;
     case Status::broker_lost:
-      if (broker_stops_ + client_losses_[client] == 0)
+      if (broker_stops_ + client_losses_[client.name()] == 0)
         return fail(record.echo + " lost a broker that was not lost");
       break;
     case Status::internal:
@@ -349,27 +396,27 @@ void World::completed(const client::Completion& completion, const std::string& c
 
 // --- the run -------------------------------------------------------------------------------------------------
 
-bool World::all_done() const {
-  return calls_.size() >= calls_to_make_ &&
-         std::all_of(calls_.begin(), calls_.end(),
-                     [](const CallRecord& record) { return record.outcomes > 0; });
-}
-
 std::string World::run() {
   build();
-  clock_.after(random_.between(0us, 30ms), [this] { submit_some(); });
-  clock_.after(10ms, [this] { break_something(); });
   const auto run_until = [this](Time until, auto done) {
     while (failure_.empty() && !done() && clock_.step(until)) {
     }
   };
-  run_until(start_ + 20s, [this] { return all_done(); });
-  if (failure_.empty() && !all_done()) fail("calls did not end");
+  run_until(start_ + 20s, [this] { return calls_to_end_ == 0; });
+  if (failure_.empty() && calls_to_end_ > 0) fail("calls did not end");
   // Nothing breaks any more: whatever is still held comes to its end.
   healing_ = true;
   run_until(clock_.now() + 3s, [] { return false; });
+  if (failure_.empty()) all_leave();
+  run_until(clock_.now() + 1s, [] { return false; });
   if (failure_.empty()) check_the_end();
   return failure_;
+}
+
+void World::all_leave() {
+  for (const auto& client : clients_) network_.close(*client, Duration(0));
+  for (const auto& worker : workers_) network_.close(*worker, Duration(0));
+  for (const auto& supervisor : supervisors_) network_.close(*supervisor, Duration(0));
 }
 
 void World::check_the_end() {
@@ -382,10 +429,13 @@ void World::check_the_end() {
   }
   if (!broker_.up()) return fail("the broker did not come back");
   const auto sizes = broker_.core().sizes();
-  if (sizes.requests + sizes.queued + sizes.in_flight + sizes.queued_bytes + sizes.timers != 0) {
-    fail("after all calls have ended the broker keeps " + std::to_string(sizes.requests) + " requests, " +
+  if (sizes.requests + sizes.queued + sizes.in_flight + sizes.queued_bytes + sizes.flights + sizes.timers +
+          sizes.peers !=
+      0) {
+    fail("after all have gone the broker keeps " + std::to_string(sizes.requests) + " requests, " +
          std::to_string(sizes.queued) + " queued, " + std::to_string(sizes.in_flight) + " in flight, " +
-         std::to_string(sizes.timers) + " timers");
+         std::to_string(sizes.flights) + " flights, " + std::to_string(sizes.timers) + " timers, " +
+         std::to_string(sizes.peers) + " peers");
   }
   for (const auto& record : calls_) {
     if (record.runs > 1 && !record.may_run_twice) fail(record.echo + " ran twice");

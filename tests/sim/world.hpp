@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "tests/broker/messages.hpp"
 #include "tests/sim/clock.hpp"
 #include "tests/sim/network.hpp"
+#include "tests/sim/turns.hpp"
 
 namespace samovar::sim {
 
@@ -30,8 +32,10 @@ struct CallRecord {
   std::string body;  // in its body and in its result: the same, or what equal calls of a pure method share
   std::string service;
   std::string client;
+  std::uint64_t life = 0;  // of that client
   bool may_run_twice = false;
   bool cancelled = false;
+  bool abandoned = false;  // its client crashed
   Time deadline{};
   client::CallPtr call;
   int outcomes = 0;
@@ -39,6 +43,7 @@ struct CallRecord {
 
   // As seen at the broker: the order within one connection, service and class.
   std::string line;
+  std::string turn_class;  // service and class
   std::uint64_t arrival = 0;
   std::uint64_t dispatch_id = 0;  // the last
   std::uint64_t worker_epoch = 0;
@@ -62,10 +67,22 @@ struct ServiceSpec {
   Duration slowest{};
 };
 
+class Supervisor;
+
+// Workers follow one another in their places.
+struct WorkerSpec {
+  ServiceSpec service;
+  Supervisor* supervisor = nullptr;
+  std::uint64_t place = 0;
+  std::uint64_t generation = 0;
+  std::string name() const { return "w" + std::to_string(place) + "." + std::to_string(generation); }
+  WorkerSpec next() const { return {service, supervisor, place, generation + 1}; }
+};
+
 // The broker without its sockets: turns of the loop over what has arrived.
 class BrokerHost {
  public:
-  explicit BrokerHost(World& world) : world_(world) {}
+  explicit BrokerHost(World& world);
 
   bool up() const { return core_ != nullptr; }
   const broker::Core& core() const { return *core_; }
@@ -75,6 +92,7 @@ class BrokerHost {
   void shutdown();
   void crash();
   void pause(Duration length);
+  void ran(const std::string& service, double us) { turns_.ran(service, us); }
 
  private:
   struct Arrived {
@@ -86,11 +104,14 @@ class BrokerHost {
   void plan_turn(Time at);
   void turn();
   void saw_arrival(const Arrived& arrived);
+  void saw_answers(const std::vector<broker::Message>& messages);
   void saw_dispatches(const std::vector<broker::Message>& messages);
+  void check_limits();
   void saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch, std::uint8_t attempt);
   void tally();
 
   World& world_;
+  Random random_;
   std::unique_ptr<broker::Core> core_;
   std::unique_ptr<broker::Wire> wire_;
   std::deque<Arrived> inbox_;
@@ -98,7 +119,13 @@ class BrokerHost {
   Time turn_at_ = Time::max();
   std::uint64_t turn_serial_ = 0;
   std::uint64_t arrivals_ = 0;
-  std::uint64_t arrivals_before_ = 0;               // this run of the broker
+  std::uint64_t arrivals_before_ = 0;  // this run of the broker
+  Turns turns_;
+  std::map<std::pair<broker::PeerId, std::uint64_t>, CallRecord*>
+      asked_;                                       // by the client's connection and id
+  std::vector<CallRecord*> new_;                    // of this turn
+  broker::Core::Sizes sizes_{};                     // after the last turn
+  std::uint64_t queued_again_ = 0;                  // until then
   std::map<broker::PeerId, std::uint64_t> epochs_;  // of workers
   std::map<std::uint64_t, Time> dying_until_;       // by epoch: those that are lost
   std::map<std::uint64_t, Time> buried_;            // by epoch: the turn that did it, or a later one
@@ -112,32 +139,42 @@ class BrokerHost {
 
 class ClientHost final : public Peer {
  public:
-  ClientHost(World& world, std::string name, std::uint64_t seed);
+  ClientHost(World& world, std::string name);
   void connected() override;
   void disconnected() override;
   void message(const broker::Message& message) override;
 
+  // Now, or when it goes on.
+  void run(std::function<void()> act);
   void submit(CallRecord& record);
   void cancel(CallRecord& record);
   void widen(CallRecord& record, std::uint64_t window);
-  std::size_t outstanding() const { return session_.outstanding(); }
-  const client::SessionCounters& counters() const { return session_.counters(); }
+  // Its process ends, and another one begins, which knows nothing of its calls.
+  void crash();
+  void pause(Duration length);
+
+  Time resumed() const { return resumed_; }  // after a pause
+  std::size_t outstanding() const { return session_->outstanding(); }
+  const client::SessionCounters& counters() const { return session_->counters(); }
 
  private:
+  void begin();
   void pump();
 
-  client::Session session_;
   Random random_;
+  std::optional<client::Session> session_;
+  std::uint64_t lives_ = 0;
+  bool paused_ = false;
+  Time resumed_{};
+  std::vector<std::function<void()>> todo_;  // what came while it was stopped
   std::uint64_t wake_serial_ = 0;
 };
-
-class Supervisor;
 
 // A worker process, as PROTOCOL.md has it: bundles run in order, the board is written before each item, replies leave
 // in groups.
 class Worker final : public Peer {
  public:
-  Worker(World& world, std::string name, const ServiceSpec& service, Supervisor* supervisor, bool lies);
+  Worker(World& world, const WorkerSpec& spec, bool lies);
   void connected() override;
   void disconnected() override;
   void message(const broker::Message& message) override;
@@ -146,8 +183,7 @@ class Worker final : public Peer {
   void pause(Duration length);
   void drain();
 
-  const ServiceSpec& service() const { return service_; }
-  Supervisor* supervisor() const { return supervisor_; }
+  const WorkerSpec& spec() const { return spec_; }
   std::uint64_t epoch() const { return last_epoch_; }
   std::uint64_t last_started() const { return last_started_; }
   std::size_t held() const;
@@ -192,8 +228,7 @@ class Worker final : public Peer {
   void lie();
   void leave_when_done();
 
-  const ServiceSpec service_;
-  Supervisor* const supervisor_;
+  const WorkerSpec spec_;
   const bool lies_;
   Random random_;
   const std::uint32_t credit_;
@@ -216,10 +251,10 @@ class Worker final : public Peer {
 
 class Supervisor final : public Peer {
  public:
-  Supervisor(World& world, std::string name, ServiceSpec service)
-      : Peer(world, std::move(name), broker::Side::backend),
-        service_(std::move(service)),
-        state_(proto::PoolState::loading) {}
+  Supervisor(World& world, std::string name, ServiceSpec service);
+  void start();
+  void crash();
+  std::string token() const { return name_ + "." + std::to_string(lives_); }
   void connected() override;
   void disconnected() override { epoch_ = 0; }
   void message(const broker::Message& message) override;
@@ -232,7 +267,9 @@ class Supervisor final : public Peer {
   void hello();
 
   const ServiceSpec service_;
-  proto::PoolState state_;
+  proto::PoolState state_ = proto::PoolState::loading;
+  Random random_;
+  std::uint64_t lives_ = 0;
   std::uint64_t nonce_ = 0;
   std::uint64_t epoch_ = 0;
   std::vector<proto::Obituary> unsent_;
@@ -244,20 +281,35 @@ struct Tally {
   void add(const std::string& what, std::uint64_t count = 1) { counts[what] += count; }
 };
 
+// What may be left out of a world, by name: calls, workers, faults, bad habits. The others stay as they are.
+using Parts = std::set<std::string>;
+
+struct Plan {
+  std::uint64_t seed = 0;
+  std::optional<Parts> only;     // empty: all of them
+  std::size_t trace_length = 0;  // it remembers so many of its last events
+  // A promise more, for tests of the simulator: what is broken by this outcome, or empty.
+  std::function<std::string(const CallRecord&, const client::Outcome&)> rule;
+};
+
 class World {
  public:
-  // It remembers so many of its last events.
-  World(std::uint64_t seed, Tally& tally, std::size_t trace_length);
+  World(const Plan& plan, Tally& tally);
   ~World();
 
   // What broke, or empty.
   std::string run();
   const std::deque<std::string>& last_events() const { return events_; }
+  // Those that it took.
+  const Parts& parts() const { return parts_; }
 
   // For those who live in it.
-  std::uint64_t seed() const { return seed_; }
+  std::uint64_t seed() const { return plan_.seed; }
+  bool takes(const char* part) { return !plan_.only || picks(part); }
+  bool takes(const char* part, std::uint64_t index) {
+    return !plan_.only || picks(part + (" " + std::to_string(index)));
+  }
   Scheduler& clock() { return clock_; }
-  Random& random() { return random_; }
   Network& network() { return network_; }
   BrokerHost& broker() { return broker_; }
   Tally& tally() { return tally_; }
@@ -273,56 +325,66 @@ class World {
   // Of calls of pure methods, which share their bodies.
   static bool is_shared(const std::string& body) { return body.starts_with("look "); }
   std::uint32_t deaths_of(const std::string& body) const;
-  void completed(const client::Completion& completion, const std::string& client);
+  void completed(const client::Completion& completion, ClientHost& client);
+  void abandon_calls(const ClientHost& client);
   // An item of a stream.
   void arrived(const client::Completion& item, ClientHost& client);
   void worker_lost(const std::string& service) { worker_losses_[service] += 1; }
   void connection_lost(const std::string& client) { client_losses_[client] += 1; }
-  void spawn_later(const ServiceSpec& service, Supervisor* supervisor);
+  void spawn_later(const WorkerSpec& spec);
+  void crash_workers_of(const Supervisor& supervisor);
   void fail(const std::string& what);
   double fault_rate() const { return healing_ ? 0 : fault_rate_; }
+  // Equal calls are run once, for whoever began.
+  bool shares() const { return shares_; }
+  std::size_t max_queued() const { return max_queued_; }
+  std::size_t max_queued_bytes() const { return max_queued_bytes_; }
 
   template <typename... Parts>
   void trace(const Parts&... parts) {
-    if (trace_length_ == 0) return;
+    if (plan_.trace_length == 0) return;
     std::ostringstream line;
     line << "[" << std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - start_).count()
          << " us] ";
     (line << ... << parts);
     events_.push_back(line.str());
-    if (events_.size() > trace_length_) events_.pop_front();
+    if (events_.size() > plan_.trace_length) events_.pop_front();
   }
 
  private:
   void build();
-  void submit_some();
-  void submit_one(ClientHost& client);
-  void make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions);
+  bool picks(const std::string& part);
+  void plan_calls();
+  void submit(ClientHost& client, std::uint64_t index);
+  static void make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions,
+                          Random& random);
   void read_on(CallRecord& record, ClientHost& client);
-  void break_something();
+  void plan_faults(std::uint64_t index);
+  void break_something(Random& random);
   void restart_broker(Duration down);
-  Worker* any_worker();
-  bool all_done() const;
+  Worker* any_worker(Random& random);
+  void all_leave();
   void check_the_end();
   broker::CoreConfig config();
 
-  const std::uint64_t seed_;
+  const Plan plan_;
   Tally& tally_;
-  const std::size_t trace_length_;
+  Parts parts_;
   std::deque<std::string> events_;
   std::string failure_;
 
   Scheduler clock_;
   const Time start_;
-  Random random_;
+  Random random_;  // of what is drawn once
   Network network_;
   BrokerHost broker_;
 
   // Drawn once for this run.
   bool calm_ = false;  // no faults: every call must succeed, or miss its deadline, or be refused at a limit
   bool lies_ = false;
+  bool shares_ = false;
   double fault_rate_ = 0;
-  std::size_t calls_to_make_ = 0;
+  std::size_t calls_to_end_ = 0;
   std::size_t max_queued_ = 0;
   std::size_t max_outstanding_ = 0;
   std::size_t max_queued_bytes_ = 0;
