@@ -156,6 +156,12 @@ class Broker(Program):
             self._observer = self.client(name="observer")
         return dict(self._observer.ok("samovar.status"))
 
+    def forget(self) -> None:
+        """Once it has ended: lets go of what asks it for its status, which would connect to the next one."""
+        if self._observer is not None:
+            self._observer.close()
+            self._observer = None
+
     def counter(self, name: str) -> int:
         return int(self.status()["counters"][name])
 
