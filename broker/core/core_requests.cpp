@@ -320,7 +320,7 @@ void Core::take_reply(Worker& worker, const proto::ReplyItem& item, const Frames
     const bool dropped = item.status == Status::deadline_exceeded || item.status == Status::cancelled;
     if (dropped && flies_on(request, Outcome{item.status, item.run_us, item.tail()}, now)) {
       queue_again(request, now);
-      return dispatch(service, now);
+      return service_changed(service, now);  // this worker may have been the last one
     }
     if (request.client) land(request, item, worker, attachments, now);
   }

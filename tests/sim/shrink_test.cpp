@@ -27,8 +27,8 @@ TEST_CASE("A failing world is shrunk to the few calls and faults that it takes")
     if (before.what.empty()) continue;
     worlds += 1;
     const Failure after = shrink(plan);
-    INFO("seed " << plan.seed << ": " << before.trace.size() << " events, then " << after.trace.size() << ": "
-                 << to_text(after.parts));
+    INFO("of seed " << plan.seed << " " << before.trace.size() << " events, then " << after.trace.size()
+                    << ": " << to_text(after.parts));
     CHECK(after.what.ends_with(" lost its worker"));
     events_before += before.trace.size();
     events_after += after.trace.size();

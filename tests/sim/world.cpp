@@ -371,7 +371,8 @@ void World::completed(const client::Completion& completion, ClientHost& client) 
         tally_.add("sim.streams_idle");
         break;
       }
-      if (clock_.now() < record.deadline - 1us)
+      // The wire has the time of sending and the timeout, each rounded down.
+      if (clock_.now() < record.deadline - 2us)
         return fail(record.echo + " was told that it is late before it was");
       if (calm_ && clock_.now() > record.deadline + kGrace / 2)
         return fail("the broker did not say that " + record.echo + " was late");
