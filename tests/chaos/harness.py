@@ -146,6 +146,8 @@ class Stage:
         self.guest = self.start_caller()
 
     def close(self) -> None:
+        for caller in self.living_callers():
+            caller.kill()  # where it has not ended by itself: in a run that failed
         for proxy in (self.front, self.back):
             proxy.close()
 
@@ -252,8 +254,11 @@ class Stage:
         return False
 
     def kill_worker(self) -> None:
-        ready = wait_until(self.ready_workers, "no worker is ready", cap=60)
-        wait_until(lambda: self.kill(self.rng.choice(ready)), "no worker to kill")
+        def killed() -> bool:
+            ready = self.ready_workers()
+            return bool(ready) and self.kill(self.rng.choice(ready))
+
+        wait_until(killed, "no worker is ready", cap=60)
 
     def kill_pool(self) -> None:
         """One of the two supervisors, whose workers end with it."""

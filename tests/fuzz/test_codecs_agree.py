@@ -187,6 +187,18 @@ def test_the_codecs_agree_on_the_vectors_and_the_corpus(codec):
         agree(codec, frame)
 
 
+def test_both_codecs_read_what_earlier_builds_sent(codec):
+    sent = json.loads((ROOT / "tests/proto/earlier_frames.json").read_text())
+    kinds = "request reply cancel broker_hello register_again drained protocol_error probe".split()
+    read = [each for each in sent if each["kind"] in kinds]
+    assert len(read) > 80
+    for each in read:
+        frame = (bytes.fromhex(each["hex"]), each["attachments"])
+        verdict = codec.verdict(frame)
+        assert "decoded" in verdict, each["name"]
+        compare(verdict, frame)
+
+
 # What is worth to stand anywhere: odd encodings, claims, what Python cannot hold.
 PIECES = (
     [
