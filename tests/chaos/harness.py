@@ -340,6 +340,7 @@ class Stage:
         self.wait_for_calm()
         wait_until(lambda: all(tail.read() for tail in self.tails), "not every caller made a call")
         before = self.holdings()
+        before["broker"] += ADOPTED
         reported = time.monotonic()
         faults = plan(self.size, self.rng)
         while faults or self.calls() < self.size.calls:
@@ -409,8 +410,9 @@ class Stage:
             Bar("broker_restarts", restarts, size.broker_restarts, at_least=True),
             *(Bar(name, getattr(verdict, name), 0) for name in none),
             Bar("left_in_broker", left, 0),
-            Bar("more_descriptors", max(more[key] for key in ("caller", "supervisor")), 0),
-            Bar("more_descriptors_of_broker", more["broker"], ADOPTED),
+            Bar(
+                "more_descriptors", max(more[key] for key in ("broker", "caller", "supervisor")), 0
+            ),
             Bar("more_processes", more["processes"], 0),
             Bar("more_shared_memory", more["shared_memory"], 0),
             Bar("memory_growth_MiB", growth / MIB, 8),
