@@ -78,7 +78,8 @@ class Bar:
 
     def line(self) -> str:
         """BAR <name> <value> <bound> ok|short."""
-        return f"BAR {self.name} {self.value:g} {self.bound:g} {'ok' if self.ok else 'short'}"
+        shown = [f"{n:.3g}" if n < 1000 else f"{n:.0f}" for n in (self.value, self.bound)]
+        return f"BAR {self.name} {shown[0]} {shown[1]} {'ok' if self.ok else 'short'}"
 
 
 def plan(size: Size, rng: random.Random) -> list[str]:
