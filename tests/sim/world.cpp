@@ -408,8 +408,10 @@ std::string World::run() {
   // Nothing breaks any more: whatever is still held comes to its end.
   healing_ = true;
   run_until(clock_.now() + 3s, [] { return false; });
+  check_nothing_is_held("after all calls have ended", false);
   if (failure_.empty()) all_leave();
   run_until(clock_.now() + 1s, [] { return false; });
+  check_nothing_is_held("after all have gone", true);
   if (failure_.empty()) check_the_end();
   return failure_;
 }
@@ -420,6 +422,21 @@ void World::all_leave() {
   for (const auto& supervisor : supervisors_) network_.close(*supervisor, Duration(0));
 }
 
+void World::check_nothing_is_held(const std::string& when, bool peers_too) {
+  if (!failure_.empty()) return;
+  if (!broker_.up()) return fail("the broker did not come back");
+  const auto sizes = broker_.core().sizes();
+  const auto peers = peers_too ? sizes.peers : 0;
+  if (sizes.requests + sizes.queued + sizes.in_flight + sizes.queued_bytes + sizes.flights + sizes.timers +
+          peers ==
+      0)
+    return;
+  fail(when + " the broker keeps " + std::to_string(sizes.requests) + " requests, " +
+       std::to_string(sizes.queued) + " queued, " + std::to_string(sizes.in_flight) + " in flight, " +
+       std::to_string(sizes.flights) + " flights, " + std::to_string(sizes.timers) + " timers, " +
+       std::to_string(sizes.peers) + " peers");
+}
+
 void World::check_the_end() {
   for (const auto& client : clients_) {
     if (client->outstanding() != 0) fail(client->name() + " has calls outstanding");
@@ -427,16 +444,6 @@ void World::check_the_end() {
     if (client->counters().protocol_errors > 0) fail(client->name() + " got PROTOCOL_ERROR");
     tally_.add("client.sent_again", client->counters().calls_sent_again);
     tally_.add("client.late_replies", client->counters().late_replies);
-  }
-  if (!broker_.up()) return fail("the broker did not come back");
-  const auto sizes = broker_.core().sizes();
-  if (sizes.requests + sizes.queued + sizes.in_flight + sizes.queued_bytes + sizes.flights + sizes.timers +
-          sizes.peers !=
-      0) {
-    fail("after all have gone the broker keeps " + std::to_string(sizes.requests) + " requests, " +
-         std::to_string(sizes.queued) + " queued, " + std::to_string(sizes.in_flight) + " in flight, " +
-         std::to_string(sizes.flights) + " flights, " + std::to_string(sizes.timers) + " timers, " +
-         std::to_string(sizes.peers) + " peers");
   }
   for (const auto& record : calls_) {
     if (record.runs > 1 && !record.may_run_twice) fail(record.echo + " ran twice");

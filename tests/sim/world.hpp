@@ -364,6 +364,7 @@ class World {
   void restart_broker(Duration down);
   Worker* any_worker(Random& random);
   void all_leave();
+  void check_nothing_is_held(const std::string& when, bool peers_too);
   void check_the_end();
   broker::CoreConfig config();
 
