@@ -76,6 +76,8 @@ void read_table(const toml::table& table, const std::string& path, Options& opti
     limits.number("max_queued_bytes_per_client", options.core.max_queued_bytes_per_client, 1, kMost);
     limits.number("max_requests_per_second_per_client", options.core.max_requests_per_second_per_client, 0,
                   kMost);
+    limits.number("max_connections", options.connections.connections, 0, kMost);
+    limits.number("max_connections_per_address", options.connections.per_address, 0, kMost);
     limits.number("quarantine_after", options.core.quarantine_after, 0, 1'000'000);
   });
   read_section(top, path, "security", [&](Section& security) {
@@ -163,6 +165,8 @@ max_queued_bytes_per_client = )" +
          std::to_string(core.max_queued_bytes_per_client) + R"(
 max_requests_per_second_per_client = )" +
          std::to_string(core.max_requests_per_second_per_client) + R"(   # 0: no limit
+max_connections = 0               # 0: as many as nine tenths of the limit of descriptors
+max_connections_per_address = 0   # 0: no limit; ipc has no addresses
 quarantine_after = )" +
          std::to_string(core.quarantine_after) +
          R"(                  # deaths of workers of which a request is refused; 0: never

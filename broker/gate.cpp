@@ -102,11 +102,12 @@ std::string monitor_name(Side side) {
 
 }  // namespace
 
-Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body,
-           const std::string& secret_key)
+Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, Connections& connections,
+           std::size_t max_body, const std::string& secret_key)
     : side_(side),
       secured_(!secret_key.empty()),
       serial_(serial),
+      connections_(connections),
       socket_(context, ZMQ_ROUTER),
       monitor_(context, ZMQ_PAIR) {
   const auto ms = [](auto duration) { return static_cast<int>(std::chrono::milliseconds(duration).count()); };
@@ -127,7 +128,8 @@ Gate::Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_
   }
 
   const auto name = monitor_name(side);
-  if (zmq_socket_monitor(socket_.handle(), name.c_str(), ZMQ_EVENT_DISCONNECTED) != 0) throw zmq::error_t();
+  constexpr int kEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
+  if (zmq_socket_monitor(socket_.handle(), name.c_str(), kEvents) != 0) throw zmq::error_t();
   // Without a limit: a monitor that is full would stall the whole I/O thread.
   monitor_.set(zmq::sockopt::rcvhwm, 0);
   monitor_.set(zmq::sockopt::linger, 0);
@@ -315,9 +317,16 @@ void Gate::read_monitor(TimePoint now) {
   while (monitor_.recv(event, zmq::recv_flags::dontwait)) {
     if (event.more()) (void)monitor_.recv(address, zmq::recv_flags::dontwait);
     if (event.size() != 6) continue;
-    std::uint32_t descriptor = 0;
-    std::memcpy(&descriptor, event.data<char>() + 2, sizeof descriptor);
-    const auto [from, to] = by_descriptor_.equal_range(static_cast<int>(descriptor));
+    std::uint16_t what = 0;
+    std::int32_t descriptor = 0;
+    std::memcpy(&what, event.data(), sizeof what);
+    std::memcpy(&descriptor, event.data<char>() + sizeof what, sizeof descriptor);
+    if (what == ZMQ_EVENT_ACCEPTED) {
+      connections_.opened(side_, descriptor);
+      continue;
+    }
+    connections_.closed(descriptor);
+    const auto [from, to] = by_descriptor_.equal_range(descriptor);
     for (auto at = from; at != to; ++at) suspect(at->second, now);
   }
 }

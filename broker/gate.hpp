@@ -13,6 +13,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "broker/connections.hpp"
 #include "broker/core/outbox.hpp"
 #include "broker/core/types.hpp"
 #include "broker/endpoint.hpp"
@@ -33,8 +34,8 @@ class Gate {
  public:
   // `serial` numbers the peers of all gates of a process. `max_body` as announced. With a `secret_key`, in Z85, peers
   // need keys of their own, and Zap decides about them.
-  Gate(zmq::context_t& context, Side side, std::uint64_t& serial, std::size_t max_body,
-       const std::string& secret_key);
+  Gate(zmq::context_t& context, Side side, std::uint64_t& serial, Connections& connections,
+       std::size_t max_body, const std::string& secret_key);
 
   // Throws BadOptions when the endpoint cannot be bound. Afterwards endpoints() has its actual name.
   void bind(const std::string& endpoint);
@@ -55,7 +56,7 @@ class Gate {
   bool has_peers() const { return !peers_.empty(); }
   bool has_unsent() const { return !unsent_.empty(); }
 
-  // Reads the monitor, if there may be something: who sat on a closed descriptor becomes suspect.
+  // Reads the monitor, if there may be something: which connections came and went. Who sat on a closed descriptor becomes suspect.
   void read_monitor(TimePoint now);
   // Asks suspects whether they are still there; returns those that are gone. Their last messages may still have to
   // be received before they are forgotten.
@@ -97,6 +98,7 @@ class Gate {
   const Side side_;
   const bool secured_;
   std::uint64_t& serial_;
+  Connections& connections_;
   std::vector<EndpointLock> locks_;
   std::vector<std::string> endpoints_;
   zmq::socket_t socket_;

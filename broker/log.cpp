@@ -5,18 +5,30 @@
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
+#include "proto/printable.hpp"
+
 namespace samovar::broker {
 namespace {
 
-// The message as a JSON string, quotes included. What is no UTF-8 is replaced.
+// The message as a JSON string in ASCII, quotes included. What is no UTF-8 is replaced.
 class JsonMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
     const nlohmann::json text = std::string(message.payload.data(), message.payload.size());
-    const auto line = text.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const auto line = text.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
     out.append(line.data(), line.data() + line.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
+};
+
+// The message in one line, whatever peers have put into it.
+class TextMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const auto line = proto::printable({message.payload.data(), message.payload.size()});
+    out.append(line.data(), line.data() + line.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<TextMessage>(); }
 };
 
 constexpr std::uint32_t kPerSecond = 10;
@@ -40,7 +52,7 @@ void open_log(const LogOptions& options) {
     formatter->add_flag<JsonMessage>('J').set_pattern(
         R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","name":"samovard","message":%J})");
   } else {
-    formatter->set_pattern("%Y-%m-%d %H:%M:%S.%e samovard %l: %v");
+    formatter->add_flag<TextMessage>('Q').set_pattern("%Y-%m-%d %H:%M:%S.%e samovard %l: %Q");
   }
   logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog::level::from_str(options.level));

@@ -34,6 +34,11 @@ struct SecurityOptions {
   std::string pool_key;  // of the workers that it starts itself
 };
 
+struct ConnectionLimits {
+  std::size_t connections = 0;  // of clients and of workers together; 0: by the limit of descriptors
+  std::size_t per_address = 0;  // 0: no limit
+};
+
 struct Options {
   std::vector<std::string> frontend;
   std::vector<std::string> backend;
@@ -43,6 +48,7 @@ struct Options {
   std::string state_directory;  // for what outlives this process; empty: the usual place
   std::vector<ServiceOptions> services;
   SecurityOptions security;
+  ConnectionLimits connections;
   LogOptions log;
   CoreConfig core;
 };

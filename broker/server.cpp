@@ -69,8 +69,11 @@ Server::Server(const Options& options, int signals)
       security_(options.security),
       access_(security_.allow.empty() ? nullptr : read_access_list(security_.allow)),
       zap_(access_ ? std::make_unique<Zap>(context_, access_) : nullptr),
-      frontend_(context_, Side::frontend, peer_serial_, options.core.max_body, secret_key(security_)),
-      backend_(context_, Side::backend, peer_serial_, options.core.max_body, secret_key(security_)),
+      connections_(options.connections),
+      frontend_(context_, Side::frontend, peer_serial_, connections_, options.core.max_body,
+                secret_key(security_)),
+      backend_(context_, Side::backend, peer_serial_, connections_, options.core.max_body,
+               secret_key(security_)),
       core_(with_endpoints(options, frontend_, backend_), Clock::now()),
       wire_(core_),
       pools_(options.services, options.worker_command, backend_.endpoints().front(), security_),
@@ -182,6 +185,7 @@ void Server::flush(TimePoint now) {
       (message.side == Side::frontend ? frontend_ : backend_).send(std::move(message));
     }
   }
+  tell_connections(now);
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
   if (zap_ && zap_->refused() > refused_told_) {
     const auto refused = zap_->refused();
@@ -194,6 +198,14 @@ void Server::flush(TimePoint now) {
                   std::to_string(count) + " replies dropped: their client does not read, or has gone"},
                  now);
   }
+}
+
+void Server::tell_connections(TimePoint now) {
+  const event::Connections connections{connections_.open(), connections_.refused()};
+  if (connections == connections_told_) return;
+  connections_told_ = connections;
+  core_.handle(connections, now);
+  for (const auto& note : connections_.take_notes()) notes_.write(note, now);
 }
 
 void Server::save_poisoned(TimePoint now) {

@@ -7,6 +7,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "broker/connections.hpp"
 #include "broker/core/core.hpp"
 #include "broker/core/wire.hpp"
 #include "broker/gate.hpp"
@@ -37,6 +38,7 @@ class Server {
   void read_access_again(TimePoint now);
   void tell_time(TimePoint now);
   void flush(TimePoint now);
+  void tell_connections(TimePoint now);
   void save_poisoned(TimePoint now);
   bool finished(TimePoint now);
   void wait();
@@ -47,6 +49,7 @@ class Server {
   AccessListPtr access_;      // null: no security
   std::unique_ptr<Zap> zap_;  // likewise
   std::uint64_t peer_serial_ = 0;
+  Connections connections_;
   Gate frontend_;
   Gate backend_;
   Core core_;
@@ -58,10 +61,11 @@ class Server {
   int stop_signals_ = 0;
   std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
   std::uint64_t refused_told_ = 0;    // of zap_->refused(): what the core knows
-  std::uint64_t dropped_told_ = 0;    // of frontend_.dropped(): what the log knows
-  bool signalled_ = true;             // there may be signals to read
-  TimePoint clock_told_{};            // when the core was told the time for people
-  TimePoint looked_at_{};             // when all descriptors were asked last
+  event::Connections connections_told_{};
+  std::uint64_t dropped_told_ = 0;  // of frontend_.dropped(): what the log knows
+  bool signalled_ = true;           // there may be signals to read
+  TimePoint clock_told_{};          // when the core was told the time for people
+  TimePoint looked_at_{};           // when all descriptors were asked last
 };
 
 }  // namespace samovar::broker

@@ -59,6 +59,7 @@ class Core {
   void handle(const event::Hello& event, TimePoint now);
   void handle(const event::Granted& event, TimePoint now);
   void handle(const event::HandshakesRefused& event, TimePoint now);
+  void handle(const event::Connections& event, TimePoint now);
   void handle(const event::Requests& event, TimePoint now);
   void handle(const event::Replies& event, TimePoint now);
   void handle(const event::Items& event, TimePoint now);
@@ -261,6 +262,8 @@ class Core {
   // Complaints to each peer since then; begun anew every kComplaintsPer.
   TimePoint complaints_since_{};
   std::unordered_map<std::uint64_t, std::uint32_t> complaints_;  // by peer
+
+  std::size_t connections_ = 0;
 
   Outbox outbox_;
   Counters counters_;

@@ -46,6 +46,11 @@ void Core::handle(const event::HandshakesRefused& event, TimePoint) {
   counters_.refused_handshakes += event.count;
 }
 
+void Core::handle(const event::Connections& event, TimePoint) {
+  connections_ = event.open;
+  counters_.refused_connections = event.refused;
+}
+
 void Core::refuse_access(Side side, PeerId peer, std::string why, TimePoint now) {
   counters_.unauthorized += 1;
   outbox_.note(Note::Level::warning, "unauthorized",

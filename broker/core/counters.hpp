@@ -23,7 +23,8 @@ struct Counters {
   std::uint64_t hellos = 0;
   std::uint64_t shared = 0;        // requests that took part in the outcome of an equal one (pure methods)
   std::uint64_t unauthorized = 0;  // requests, HELLOs and READYs of peers whose key does not allow them
-  std::uint64_t refused_handshakes = 0;  // connections whose key is not known
+  std::uint64_t refused_handshakes = 0;   // connections whose key is not known
+  std::uint64_t refused_connections = 0;  // closed at once: there were too many
   std::uint64_t hopeless = 0;     // requests refused since their deadline would have passed in the queue
   std::uint64_t quarantined = 0;  // requests refused since such ones had been running at deaths of workers
 };
@@ -50,6 +51,7 @@ inline constexpr std::array kCounters{
     NamedCounter{"shared", &Counters::shared},
     NamedCounter{"unauthorized", &Counters::unauthorized},
     NamedCounter{"refused_handshakes", &Counters::refused_handshakes},
+    NamedCounter{"refused_connections", &Counters::refused_connections},
     NamedCounter{"hopeless", &Counters::hopeless},
     NamedCounter{"quarantined", &Counters::quarantined},
 };

@@ -128,6 +128,13 @@ struct HandshakesRefused {
   std::uint64_t count;
 };
 
+// How many there are, and how many were closed at once, since the beginning, because there were too many.
+struct Connections {
+  std::size_t open;
+  std::uint64_t refused;
+  bool operator==(const Connections&) const = default;
+};
+
 // Replies that did not leave: their client does not read, or has gone.
 struct RepliesDropped {
   std::uint64_t count;

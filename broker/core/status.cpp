@@ -78,7 +78,7 @@ std::string Core::status(TimePoint now) const {
   packer.pack_map(6);
 
   packer.pack(std::string_view("broker"));
-  packer.pack_map(7);
+  packer.pack_map(8);
   entry(packer, "software", config_.software);
   entry(packer, "id", config_.broker_id);
   entry(packer, "pid", config_.pid);
@@ -86,6 +86,7 @@ std::string Core::status(TimePoint now) const {
   entry(packer, "uptime_s", std::chrono::duration<double>(now - started_).count());
   entry(packer, "endpoints", config_.endpoints);
   entry(packer, "supervisors", supervisors_.size());
+  entry(packer, "connections", connections_);
 
   std::unordered_map<const Service*, std::vector<const Worker*>> workers;
   for (const auto& [peer, worker] : workers_) workers[worker->service].push_back(worker.get());

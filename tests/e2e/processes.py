@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -247,12 +247,14 @@ class Scene:
         transport: str = "ipc",
         endpoints: tuple[str, str] | None = None,
         config: str | None = None,
+        prefix: Sequence[Any] = (),
     ) -> Broker:
-        """Starts samovard and waits until it is ready. `config` is the text of its TOML file."""
+        """Starts samovard and waits until it is ready. `config` is the text of its TOML file, `prefix` a command that
+        starts it."""
         if endpoints is None and transport == "ipc":
             endpoints = (self.ipc("front"), self.ipc("back"))
         front, back = endpoints or ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0")
-        arguments = [SAMOVARD, "--frontend", front, "--backend", back, *options]
+        arguments = [*prefix, SAMOVARD, "--frontend", front, "--backend", back, *options]
         if config is not None:
             arguments += ["--config", self.config(config)]
         log = self.path(f"samovard-{len(self.programs)}.log")

@@ -27,21 +27,7 @@ from e2e.raw import (
     Peer,
     pack,
 )
-
-GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-
-
-def zmtp_ready(identity: bytes = b"", socket_type: bytes = b"DEALER") -> bytes:
-    """The command that ends a ZMTP handshake."""
-    body = b"\x05READY"
-    for name, value in ((b"Socket-Type", socket_type), (b"Identity", identity)):
-        body += bytes([len(name)]) + name + struct.pack(">I", len(value)) + value
-    return bytes([4, len(body)]) + body
-
-
-def tcp_connection(endpoint: str) -> socket.socket:
-    host, port = endpoint.removeprefix("tcp://").rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=20)
+from e2e.zmtp import GREETING, ready, tcp_connection
 
 
 def log_lines_of_peers(broker: Broker) -> list[str]:
@@ -162,14 +148,14 @@ def test_half_messages_over_tcp_disturb_nobody(scene: Scene) -> None:
     scene.pool(broker.backend)
     client = broker.client()
     hello = pack([1, HELLO, 0, {"role": "client", "nonce": 1}])
-    shaken = GREETING + zmtp_ready()
+    shaken = GREETING + ready()
     halves = [
         b"",
         GREETING[:5],
         GREETING,
-        GREETING + zmtp_ready()[:9],
-        GREETING + zmtp_ready(socket_type=b"ROUTER"),
-        GREETING + zmtp_ready(socket_type=b"PUB"),
+        GREETING + ready()[:9],
+        GREETING + ready(socket_type=b"ROUTER"),
+        GREETING + ready(socket_type=b"PUB"),
         shaken + b"\x00\xff" + hello[:10],  # a frame that ends early
         shaken + b"\x01\x05first",  # more frames were to come
         shaken + b"\x02" + struct.pack(">Q", 1 << 40) + b"far too much",

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/printable.hpp"
+
 namespace samovar::tools {
 
 Table::Table(std::vector<std::string> head) : rows_{std::move(head)} {}
 
 void Table::add(std::vector<std::string> row) {
   row.resize(rows_[0].size());
+  for (auto& cell : row) cell = proto::printable(cell);
   rows_.push_back(std::move(row));
 }
 
