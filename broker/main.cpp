@@ -5,6 +5,7 @@
 
 #include "broker/host.hpp"
 #include "broker/log.hpp"
+#include "broker/manager.hpp"
 #include "broker/options.hpp"
 #include "broker/server.hpp"
 
@@ -18,8 +19,10 @@ int main(int argc, char** argv) {
     open_log(options->log);
     seed_routing_ids();
     raise_descriptor_limit();
-    Server server(*options, take_signals());
+    ServiceManager manager;
+    Server server(*options, take_signals(), manager);
     std::fprintf(stderr, "%s\n", server.ready_line().c_str());
+    manager.ready();
     return server.run();
   } catch (const BadOptions& error) {
     std::fprintf(stderr, "samovard: %s\n", error.what());

@@ -64,7 +64,7 @@ CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend)
 
 }  // namespace
 
-Server::Server(const Options& options, int signals)
+Server::Server(const Options& options, int signals, ServiceManager& manager)
     : context_(options.security.key.empty() ? 1 : 2),
       security_(options.security),
       access_(security_.allow.empty() ? nullptr : read_access_list(security_.allow)),
@@ -78,12 +78,14 @@ Server::Server(const Options& options, int signals)
       wire_(core_),
       pools_(options.services, options.worker_command, backend_.endpoints().front(), security_),
       saved_requests_(options.state_directory.empty() ? default_state_directory() : options.state_directory),
-      signals_(signals) {}
+      signals_(signals),
+      manager_(manager) {}
 
 int Server::run() {
   for (TimePoint now = Clock::now(); !finished(now);) {
     wait();
     now = Clock::now();
+    manager_.alive(now);
     if (now - clock_told_ >= kTellTimeEvery) tell_time(now);
     receive(backend_, Side::backend, now);
     receive(frontend_, Side::frontend, now);
@@ -168,6 +170,7 @@ void Server::read_signals(TimePoint now) {
     stop_signals_ += 1;
     if (stop_signals_ == 1) {
       spdlog::info("stopping: running requests may finish; a second signal ends at once");
+      manager_.stopping();
       core_.handle(event::Shutdown{}, now);
     }
   }
@@ -235,7 +238,8 @@ int Server::wait_ms(TimePoint now) const {
           ? kLookAgainMs
           : -1;
   const auto parting = part_at_ && *part_at_ > now ? part_at_ : std::nullopt;
-  for (const auto& deadline : {core_.next_deadline(), pools_.next_deadline(), parting}) {
+  for (const auto& deadline :
+       {core_.next_deadline(), pools_.next_deadline(), manager_.next_alive(), parting}) {
     if (!deadline) continue;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now).count();
     const int bounded = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));

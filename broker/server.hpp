@@ -12,6 +12,7 @@
 #include "broker/core/wire.hpp"
 #include "broker/gate.hpp"
 #include "broker/log.hpp"
+#include "broker/manager.hpp"
 #include "broker/options.hpp"
 #include "broker/pools.hpp"
 #include "broker/saved_requests.hpp"
@@ -23,7 +24,7 @@ class Server {
  public:
   // Binds all endpoints; throws BadOptions when one cannot be had. `signals` is a signalfd of SIGTERM, SIGINT, SIGHUP
   // and SIGCHLD, which must be blocked in every thread.
-  Server(const Options& options, int signals);
+  Server(const Options& options, int signals, ServiceManager& manager);
 
   // Serves until it has drained after SIGTERM or SIGINT. Returns the exit code.
   int run();
@@ -58,6 +59,7 @@ class Server {
   NoteLog notes_;
   SavedRequests saved_requests_;
   const int signals_;
+  ServiceManager& manager_;
   int stop_signals_ = 0;
   std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
   std::uint64_t refused_told_ = 0;    // of zap_->refused(): what the core knows

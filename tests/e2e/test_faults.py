@@ -14,7 +14,7 @@ import pytest
 
 from e2e.processes import APPS, SAMOVARD, Broker, Scene, wait_until
 from e2e.raw import Client, words
-from e2e.test_hostile import GREETING, tcp_connection, zmtp_ready
+from e2e.zmtp import GREETING, ready, tcp_connection
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
@@ -24,7 +24,7 @@ def test_a_peer_that_sends_a_byte_a_second_before_its_hello_is_cut_off(scene: Sc
     client = broker.client()
     begun = time.monotonic()
     with tcp_connection(broker.frontend) as slow:
-        for byte in GREETING + zmtp_ready():
+        for byte in GREETING + ready():
             slow.send(bytes([byte]))
             asked = time.monotonic()
             assert client.ok("samovar.ping") == "pong"
@@ -47,7 +47,7 @@ def test_a_peer_that_sends_a_message_byte_by_byte_holds_up_nobody(scene: Scene) 
     scene.pool(broker.backend)
     client = broker.client()
     with tcp_connection(broker.frontend) as slow:
-        slow.sendall(GREETING + zmtp_ready())
+        slow.sendall(GREETING + ready())
         for byte in b"\x00\x80" + b"\x94" * 50:  # the begin of a message of 128 bytes
             slow.send(bytes([byte]))
             assert words(client.finish_all(client.begin_many("kitchen.echo", 20, 1))) == {"ok"}
