@@ -59,6 +59,7 @@ void BrokerHost::crash() {
   dying_until_.clear();
   turns_ = {};
   asked_.clear();
+  cancelled_.clear();
   sizes_ = {};
   queued_again_ = 0;
   world_.network().broker_down();
@@ -92,6 +93,7 @@ void BrokerHost::turn() {
       if (at != epochs_.end()) dying_until_[at->second] = now + limits::kObituaryWait;
       const auto connection = connection_of(arrived.peer);
       turns_.forget(connection);
+      std::erase_if(asked_, [&](const auto& asked) { return asked.first.first == arrived.peer; });
       std::erase_if(new_, [&](const CallRecord* record) { return record->line.starts_with(connection); });
       core_->handle(broker::event::PeerLost{arrived.peer}, now);
     }
@@ -107,16 +109,20 @@ void BrokerHost::turn() {
   auto messages = core_->outbox().take_messages();
   if (!world_.shares()) saw_answers(messages);
   saw_dispatches(messages);
+  check_early_ends(messages);
   for (auto& message : messages) world_.network().send(std::move(message));
   if (const auto next = core_->next_deadline()) plan_turn(std::max(*next, now));
 }
 
 void BrokerHost::saw_arrival(const Arrived& arrived) {
   proto::Head head;
-  if (proto::decode_head(arrived.frame->bytes(), head) ||
-      head.kind != static_cast<std::uint64_t>(proto::Kind::request)) {
-    return;
+  if (arrived.side != broker::Side::frontend || proto::decode_head(arrived.frame->bytes(), head)) return;
+  if (head.kind == static_cast<std::uint64_t>(proto::Kind::cancel)) {
+    std::vector<std::uint64_t> ids;
+    if (proto::decode_ids(arrived.frame->bytes(), ids)) return;
+    for (const auto id : ids) cancelled_.emplace_back(arrived.peer, id);
   }
+  if (head.kind != static_cast<std::uint64_t>(proto::Kind::request)) return;
   std::uint64_t sent_us = 0;
   std::vector<proto::RequestItem> items;
   if (proto::decode_requests(arrived.frame->bytes(), arrived.attachments.size(), sent_us, items)) return;
@@ -157,6 +163,37 @@ void BrokerHost::check_limits() {
     return world_.fail("a queue is longer than its limit");
   if (sizes_.largest_queue_bytes > std::max(world_.max_queued_bytes(), before.largest_queue_bytes))
     return world_.fail("a queue has more bytes than its limit");
+}
+
+// What a client cancels ends at once. What the broker ends while it runs, its worker is told of: here, if it is a stream.
+void BrokerHost::check_early_ends(const std::vector<broker::Message>& messages) {
+  std::set<std::uint64_t> told;  // dispatch ids
+  std::vector<const CallRecord*> ended;
+  for (const auto& message : messages) {
+    const test::Heard heard = test::hear(message);
+    if (message.side == broker::Side::backend) told.insert(heard.cancelled.begin(), heard.cancelled.end());
+    for (const auto& reply : heard.replies) {
+      const auto asked = asked_.extract({message.peer, reply.id});
+      if (asked.empty() || !asked.mapped()->is_stream()) continue;
+      const bool may_run = reply.status == Status::cancelled || reply.status == Status::deadline_exceeded ||
+                           reply.status == Status::internal;
+      proto::ErrorValue error;
+      if (!may_run || proto::decode_error(reply.value, error)) continue;
+      if (error.where != "queued" && error.where != "worker") ended.push_back(asked.mapped());
+    }
+  }
+  for (const auto& cancelled : std::exchange(cancelled_, {})) {
+    const auto asked = asked_.find(cancelled);
+    if (asked != asked_.end())
+      return world_.fail("the broker did not end " + asked->second->echo + ", which its caller cancelled");
+  }
+  for (const CallRecord* record : ended) {
+    const auto epoch = record->worker_epoch;
+    const bool is_lost = world_.has_died(epoch) || dying_until_.contains(epoch);
+    if (record->sent_again || is_lost || told.contains(record->dispatch_id)) continue;
+    return world_.fail("the worker that runs " + record->echo +
+                       " was not told that nobody wants it any more");
+  }
 }
 
 // In the order in which the core decided: its messages are one for each worker.

@@ -30,6 +30,8 @@ ClientHost::ClientHost(World& world, std::string name)
 
 void ClientHost::begin() {
   session_.emplace(session_config(name_, random_.next()));
+  epoch_is_over();
+  sent_.clear();
   lives_ += 1;
 }
 
@@ -67,6 +69,7 @@ void ClientHost::run(std::function<void()> act) {
 
 void ClientHost::connected() {
   run([this] {
+    epoch_is_over();
     session_->connected(world_.clock().now());
     pump();
   });
@@ -75,6 +78,7 @@ void ClientHost::connected() {
 void ClientHost::disconnected() {
   run([this] {
     world_.connection_lost(name_);
+    epoch_is_over();
     session_->disconnected(world_.clock().now());
     pump();
   });
@@ -82,11 +86,67 @@ void ClientHost::disconnected() {
 
 void ClientHost::message(const broker::Message& message) {
   run([this, message] {
-    std::vector<Buffer> attachments;
-    for (const auto& frame : message.attachments) attachments.push_back(buffer(frame));
-    session_->message(Buffer(message.frame), attachments, world_.clock().now());
+    const test::Heard truth = test::hear(message);
+    const bool lies = world_.lies() && random_.chance(0.5);
+    if (lies) lie_before(truth);
+    hear(message.frame, message.attachments);
+    heard(truth);
+    if (lies) lie_after(truth);
     pump();
   });
+}
+
+void ClientHost::hear(const std::string& frame, const broker::Frames& attachments) {
+  std::vector<Buffer> buffers;
+  for (const auto& attachment : attachments) buffers.push_back(buffer(attachment));
+  session_->message(Buffer(frame), buffers, world_.clock().now());
+}
+
+void ClientHost::heard(const test::Heard& heard) {
+  if (heard.kind == proto::Kind::register_again) epoch_is_over();
+  if (heard.kind == proto::Kind::drain && heard.epoch == epoch_) broker_drains_ = true;
+  if (heard.kind == proto::Kind::hello && epoch_ == 0 && session_->state() == client::SessionState::ready)
+    epoch_ = heard.epoch;
+}
+
+void ClientHost::epoch_is_over() {
+  epoch_ = 0;
+  broker_drains_ = false;
+  cancelled_.clear();
+}
+
+void ClientHost::said(const broker::Message& message) {
+  const test::Heard said = test::hear(message);
+  for (const auto id : said.cancelled) cancelled_.erase(id);
+  for (const auto& item : said.requests) sent_[item.id] = {said.epoch, item.attempt};
+  if (broker_drains_ && !said.requests.empty()) world_.fail(name_ + " sent calls to a broker that goes away");
+}
+
+// What no broker says, and what must count for nothing: the answer to another HELLO, replies under another epoch, to an
+// earlier attempt, and to calls that have ended.
+void ClientHost::lie_before(const test::Heard& truth) {
+  if (truth.kind == proto::Kind::hello && epoch_ == 0) {
+    auto hello = truth.hello;
+    hello.nonce -= 1;
+    hear(proto::encode(truth.epoch - 1, hello));
+    if (session_->state() == client::SessionState::ready)
+      world_.fail(name_ + " took an answer to another HELLO for its own");
+  }
+  const auto forged = test::str("forged") + test::ext({});
+  for (const auto& item : truth.replies) {
+    hear(test::encode_replies(truth.epoch - 1, {{item.id, item.attempt, Status::ok, 1, forged}}));
+    const auto attempt = sent_[item.id].attempt;
+    if (attempt < 2) continue;
+    hear(test::encode_replies(truth.epoch,
+                              {{item.id, static_cast<std::uint8_t>(attempt - 1), Status::ok, 1, forged}}));
+    world_.tally().add("sim.replies_to_earlier_attempts");
+  }
+}
+
+void ClientHost::lie_after(const test::Heard& truth) {
+  const auto forged = test::str("forged") + test::ext({});
+  for (const auto& item : truth.replies)
+    hear(test::encode_replies(truth.epoch, {{item.id, item.attempt, Status::ok, 1, forged}}));
 }
 
 void ClientHost::submit(CallRecord& record) {
@@ -101,7 +161,11 @@ void ClientHost::cancel(CallRecord& record) {
     if (record.life != lives_) return;
     world_.trace(name_, " cancels ", record.echo);
     record.cancelled = true;
+    const auto outstanding = session_->outstanding();
     session_->cancel(record.call->id);
+    const auto id = static_cast<std::uint64_t>(record.call->id);
+    if (session_->outstanding() < outstanding && epoch_ != 0 && sent_[id].epoch == epoch_)
+      cancelled_.insert(id);
     pump();
   });
 }
@@ -121,17 +185,25 @@ void ClientHost::pump() {
   if (paused_) return;
   session_->tick(now);
   client::Message message;
+  bool all_said = true;
   while (session_->next_message(now, message)) {
     broker::Frames attachments;
     for (const auto& attachment : message.attachments)
       attachments.push_back(test::frame(std::string(attachment.bytes())));
+    broker::Message copy;
+    copy.frame = message.frame;
+    copy.attachments = attachments;
     const bool socket_is_full = random_.chance(0.02) && world_.takes("full sockets");
-    if (socket_is_full || !world_.network().send(*this, std::move(message.frame), std::move(attachments))) {
+    all_said =
+        !socket_is_full && world_.network().send(*this, std::move(message.frame), std::move(attachments));
+    if (!all_said) {
       session_->not_sent();
       if (link_) world_.clock().after(random_.between(10us, 2ms), [this] { pump(); });
       break;
     }
+    said(copy);
   }
+  if (all_said && !cancelled_.empty()) world_.fail(name_ + " did not tell its broker what was cancelled");
   for (const auto& completion : session_->take_completions()) {
     if (completion.is_item) {
       world_.arrived(completion, *this);

@@ -286,7 +286,7 @@ void Worker::drain() {
   world_.trace(name_, " drains");
   world_.tally().add("sim.drains");
   draining_ = true;
-  if (nonce_ == 0) {
+  if (nonce_ == 0 || !link_) {
     drained_ = true;
     return leave_when_done();
   }

@@ -156,14 +156,18 @@ void World::submit(ClientHost& client, std::uint64_t index) {
                        : random.chance(0.5) ? random.between(20ms, 500ms)
                                             : random.between(500ms, kLongestDeadline);
   call->deadline = record.deadline = clock_.now() + timeout;
-  by_echo_[record.echo] = &record;
-  by_call_[reinterpret_cast<std::uintptr_t>(call.get())] = &record;
-  trace(record.client, " calls ", record.echo, " ", call->method,
-        call->flags & proto::kIdempotent ? " (idempotent)" : "");
-  client.submit(record);
+  take_in(record, client);
   if (random.chance(0.08) && takes("cancels")) {
     clock_.after(random.between(0us, 20ms), [&client, &record] { client.cancel(record); });
   }
+}
+
+void World::take_in(CallRecord& record, ClientHost& client) {
+  by_echo_[record.echo] = &record;
+  by_call_[reinterpret_cast<std::uintptr_t>(record.call.get())] = &record;
+  trace(record.client, " calls ", record.echo, " ", record.call->method,
+        record.call->flags & proto::kIdempotent ? " (idempotent)" : "");
+  client.submit(record);
 }
 
 // --- the faults ----------------------------------------------------------------------------------------------
@@ -232,7 +236,7 @@ void World::break_something(Random& random) {
       supervisor->say(proto::PoolState::failed);
       clock_.after(random.between(1ms, 60ms), [supervisor] { supervisor->say(proto::PoolState::loading); });
       break;
-    case 13: broker_.pause(random.between(100us, 50ms)); break;
+    case 13: broker_.pause(random.between(100us, random.chance(0.1) ? 300ms : 50ms)); break;
     default:
       broker_stops_ += 1;
       tally_.add("sim.broker_stops");
@@ -308,6 +312,9 @@ void World::completed(const client::Completion& completion, ClientHost& client) 
     const auto broken = plan_.rule(record, outcome);
     if (!broken.empty()) return fail(record.echo + broken);
   }
+
+  if (record.is_last && outcome.status != Status::ok && outcome.status != Status::app_error)
+    return fail(record.echo + " was called when all was well again, and ended as " + word);
 
   const bool client_tried_again = outcome.attempt > 1;
   const bool nothing_ran = outcome.status == Status::unavailable || outcome.status == Status::overloaded ||
@@ -409,11 +416,36 @@ std::string World::run() {
   healing_ = true;
   run_until(clock_.now() + 3s, [] { return false; });
   check_nothing_is_held("after all calls have ended", false);
+  for (const auto& service : services_) {
+    if (failure_.empty()) call_again(service.name);
+    run_until(clock_.now() + kLongestDeadline + kGrace, [this] { return calls_to_end_ == 0; });
+  }
   if (failure_.empty()) all_leave();
   run_until(clock_.now() + 1s, [] { return false; });
   check_nothing_is_held("after all have gone", true);
   if (failure_.empty()) check_the_end();
   return failure_;
+}
+
+// Whatever has happened: what has workers, serves.
+void World::call_again(const std::string& service) {
+  if (std::none_of(workers_.begin(), workers_.end(), [&](const auto& worker) {
+        return worker->alive() && worker->spec().service.name == service;
+      })) {
+    return;
+  }
+  ClientHost& client = *clients_[calls_.size() % clients_.size()];
+  CallRecord& record = calls_.emplace_back();
+  record.client = client.name();
+  record.echo = record.body = client.name() + ":again " + service;
+  record.service = service;
+  record.may_run_twice = record.is_last = true;
+  record.call = std::make_shared<client::Call>();
+  record.call->method = service + ".get";
+  record.call->tail = test::body(record.body) + test::ext({});
+  record.call->deadline = record.deadline = clock_.now() + kLongestDeadline;
+  calls_to_end_ += 1;
+  take_in(record, client);
 }
 
 void World::all_leave() {

@@ -59,6 +59,8 @@ struct CallRecord {
   std::uint64_t items = 0;   // that came
   std::uint64_t length = 0;  // that its worker sends, if nothing stops it
   bool lied_about = false;   // its worker broke the protocol
+
+  bool is_last = false;  // made when nothing breaks any more: it must be served
 };
 
 struct ServiceSpec {
@@ -107,6 +109,7 @@ class BrokerHost {
   void saw_answers(const std::vector<broker::Message>& messages);
   void saw_dispatches(const std::vector<broker::Message>& messages);
   void check_limits();
+  void check_early_ends(const std::vector<broker::Message>& messages);
   void saw_dispatch(CallRecord& record, std::uint64_t id, std::uint64_t epoch, std::uint8_t attempt);
   void tally();
 
@@ -122,13 +125,14 @@ class BrokerHost {
   std::uint64_t arrivals_before_ = 0;  // this run of the broker
   Turns turns_;
   std::map<std::pair<broker::PeerId, std::uint64_t>, CallRecord*>
-      asked_;                                       // by the client's connection and id
-  std::vector<CallRecord*> new_;                    // of this turn
-  broker::Core::Sizes sizes_{};                     // after the last turn
-  std::uint64_t queued_again_ = 0;                  // until then
-  std::map<broker::PeerId, std::uint64_t> epochs_;  // of workers
-  std::map<std::uint64_t, Time> dying_until_;       // by epoch: those that are lost
-  std::map<std::uint64_t, Time> buried_;            // by epoch: the turn that did it, or a later one
+      asked_;  // by the client's connection and id; what has not been answered
+  std::vector<std::pair<broker::PeerId, std::uint64_t>> cancelled_;  // in this turn: likewise
+  std::vector<CallRecord*> new_;                                     // of this turn
+  broker::Core::Sizes sizes_{};                                      // after the last turn
+  std::uint64_t queued_again_ = 0;                                   // until then
+  std::map<broker::PeerId, std::uint64_t> epochs_;                   // of workers
+  std::map<std::uint64_t, Time> dying_until_;                        // by epoch: those that are lost
+  std::map<std::uint64_t, Time> buried_;  // by epoch: the turn that did it, or a later one
   struct First {
     Time time;
     std::uint64_t arrival;
@@ -160,9 +164,23 @@ class ClientHost final : public Peer {
  private:
   void begin();
   void pump();
+  void epoch_is_over();
+  void hear(const std::string& frame, const broker::Frames& attachments = {});
+  void heard(const test::Heard& heard);
+  void said(const broker::Message& message);
+  void lie_before(const test::Heard& truth);
+  void lie_after(const test::Heard& truth);
 
   Random random_;
   std::optional<client::Session> session_;
+  std::uint64_t epoch_ = 0;     // 0: none
+  bool broker_drains_ = false;  // it has said so
+  struct Sent {
+    std::uint64_t epoch = 0;
+    std::uint8_t attempt = 0;
+  };
+  std::map<std::uint64_t, Sent> sent_;  // by the call's id: the last time
+  std::set<std::uint64_t> cancelled_;   // of which the broker must be told
   std::uint64_t lives_ = 0;
   bool paused_ = false;
   Time resumed_{};
@@ -322,6 +340,7 @@ class World {
   // That worker crashed. Its broker may take for what ran whatever it has not got the reply of, be that on its way to the
   // worker, or back, or lost.
   void died(std::uint64_t epoch) { died_.insert(epoch); }
+  bool has_died(std::uint64_t epoch) const { return died_.contains(epoch); }
   // Of calls of pure methods, which share their bodies.
   static bool is_shared(const std::string& body) { return body.starts_with("look "); }
   std::uint32_t deaths_of(const std::string& body) const;
@@ -337,6 +356,7 @@ class World {
   double fault_rate() const { return healing_ ? 0 : fault_rate_; }
   // Equal calls are run once, for whoever began.
   bool shares() const { return shares_; }
+  bool lies() const { return lies_; }
   std::size_t max_queued() const { return max_queued_; }
   std::size_t max_queued_bytes() const { return max_queued_bytes_; }
 
@@ -356,6 +376,7 @@ class World {
   bool picks(const std::string& part);
   void plan_calls();
   void submit(ClientHost& client, std::uint64_t index);
+  void take_in(CallRecord& record, ClientHost& client);
   static void make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions,
                           Random& random);
   void read_on(CallRecord& record, ClientHost& client);
@@ -363,6 +384,7 @@ class World {
   void break_something(Random& random);
   void restart_broker(Duration down);
   Worker* any_worker(Random& random);
+  void call_again(const std::string& service);
   void all_leave();
   void check_nothing_is_held(const std::string& when, bool peers_too);
   void check_the_end();
