@@ -1,0 +1,387 @@
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+
+import { Call } from "./call.js";
+import type { Completion, Outcome } from "./call.js";
+import { SamovarError, WORDS } from "./errors.js";
+import type { Code } from "./errors.js";
+import { readKeys } from "./keys.js";
+import * as limits from "./limits.js";
+import type { Link } from "./link.js";
+import { decodeValue, encodeValues } from "./msgpack.js";
+import type { Argument, Value } from "./msgpack.js";
+import { localOutcome, Session } from "./session.js";
+import { Stream } from "./stream.js";
+import { Transport } from "./transport.js";
+import { Flag, readError, readReplyExt } from "./wire.js";
+import type { Slice } from "./cursor.js";
+
+export interface ClientOptions {
+  // Milliseconds, for calls without a timeout of their own. Without both, the method's holds, else the broker's default (30 s),
+  // from when the call is sent; it waits up to 30 s for a broker.
+  timeout?: number;
+  // Calls beyond this many end as `overloaded` at once.
+  maxOutstanding?: number;
+  // Shown to people by the broker. Without it: the program's name.
+  name?: string;
+  // Files of `samovar keygen`, where the broker wants keys: this client's own (NAME.key), and the broker's public one
+  // (NAME.pub). Both or none.
+  keyFile?: string;
+  brokerKeyFile?: string;
+}
+
+export type Priority = "urgent" | "normal" | "bulk";
+
+export interface CallOptions {
+  // Milliseconds from now to the call's end, whatever happens.
+  timeout?: number | undefined;
+  // Ends the call: it rejects with a SamovarError of the name AbortError and the code `cancelled`, whose cause is the
+  // signal's reason, and the handler is told to stop.
+  signal?: AbortSignal | undefined;
+  // It may run more than once: it is sent again when its worker or its broker is lost, within its timeout.
+  idempotent?: boolean;
+  priority?: Priority;
+  // The result shall carry metadata: request().
+  metadata?: boolean;
+  // It is run although the broker refuses such calls, since they were running when workers died.
+  replay?: boolean;
+  kwargs?: { readonly [name: string]: Argument };
+  // Large buffers that travel beside the arguments, at most 64; not to be changed until the call has ended.
+  attachments?: readonly Uint8Array[];
+  // W3C trace context; the handler sees it.
+  traceparent?: string;
+}
+
+export interface StreamOptions extends CallOptions {
+  // How many items may be under way to a reader that has not taken them yet: 1 to 1,024. Without it: 16.
+  window?: number;
+}
+
+// What the broker knows about a call; complete for calls with `metadata` only. Milliseconds.
+export interface Metadata {
+  queuedMs: number | undefined; // in the broker's queue
+  runningMs: number; // in the handler; 0 when nothing ran
+  worker: string | undefined; // who ran it
+  attempt: number; // which try ended the call
+  endpoint: string; // of the broker
+}
+
+export interface Result<T> {
+  value: T;
+  attachments: readonly Uint8Array[];
+  metadata: Metadata;
+}
+
+export interface Service {
+  [method: string]: (...args: Argument[]) => Promise<Value>;
+}
+
+interface Waiter {
+  idempotent: boolean;
+  signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+  item(value: Slice, attachments: readonly Uint8Array[]): void;
+  end(result: Result<Value> | SamovarError): void;
+}
+
+const PRIORITIES: Record<Priority, number> = { urgent: 0, normal: 1, bulk: 2 };
+
+// Connections to one broker, or to several: a call goes to the one that is up and holds the fewest of this client's calls.
+// They connect, and connect again, by themselves; calls made meanwhile wait, within their timeout. Without a broker they end as
+// `unavailable` at their timeout. When a broker goes away, the calls that it held end as `broker_lost` at once, or are sent
+// again, to another where there is one, if they are idempotent.
+//
+// It keeps the program running until close().
+export class Client {
+  private readonly session: Session;
+  private readonly transports: Transport[] = [];
+  private readonly waiters = new Map<Call, Waiter>();
+  private timer: NodeJS.Timeout | undefined;
+  private timerAt = Infinity;
+  private flushing = false;
+  private closed = false;
+
+  // An endpoint is tcp://HOST:PORT or ipc://PATH. Does not wait for a connection. Throws when it is neither, and when a key
+  // file cannot be used.
+  constructor(
+    endpoints: string | readonly string[],
+    private readonly options: ClientOptions = {},
+  ) {
+    const list = typeof endpoints === "string" ? [endpoints] : [...endpoints];
+    if (list.length === 0) throw new TypeError("a client needs an endpoint");
+    const { keyFile, brokerKeyFile } = options;
+    if (!keyFile !== !brokerKeyFile) throw new TypeError("keyFile and brokerKeyFile: both or none");
+    const keys = keyFile && brokerKeyFile ? readKeys(keyFile, brokerKeyFile) : undefined;
+    this.session = new Session({
+      endpoints: list,
+      name: options.name ?? basename(process.argv[1] ?? "node"),
+      pid: process.pid,
+      clock: clockName(),
+      nonceSeed: Math.floor(Math.random() * 2 ** 52),
+      maxOutstanding: options.maxOutstanding ?? limits.MAX_OUTSTANDING,
+    });
+    try {
+      for (const link of this.session.links) this.transports.push(this.connect(link, keys));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  // Resolves to the handler's result; rejects with SamovarError.
+  async call<T = Value>(method: string, args: readonly Argument[] = [], options: CallOptions = {}): Promise<T> {
+    return (await this.request<T>(method, args, options)).value;
+  }
+
+  // The same, with the attachments of the result and its metadata.
+  request<T = Value>(method: string, args: readonly Argument[] = [], options: CallOptions = {}): Promise<Result<T>> {
+    return new Promise((resolve, reject) => {
+      this.start(method, args, options, 0, {
+        item: () => undefined,
+        end: (result) => (result instanceof SamovarError ? reject(result) : resolve(result as Result<T>)),
+      });
+    });
+  }
+
+  // Starts a method that yields, and gives its items. It need not be read to its end: leave the loop, or cancel() it.
+  stream<T = Value>(method: string, args: readonly Argument[] = [], options: StreamOptions = {}): Stream<T> {
+    const window = Math.min(Math.max(Math.trunc(options.window ?? limits.DEFAULT_WINDOW), 1), limits.MAX_WINDOW);
+    let call: Call | undefined;
+    const obey = (act: (call: Call) => void): void => {
+      if (!call || !this.waiters.has(call)) return;
+      act(call);
+      this.deliver();
+      this.flushSoon();
+    };
+    const stream = new Stream<T>(
+      {
+        widen: (items) => obey((call) => this.session.widen(call, items)),
+        cancel: () => obey((call) => this.session.cancel(call)),
+      },
+      window,
+    );
+    call = this.start(method, args, options, window, {
+      item: (slice, attachments) => {
+        try {
+          stream.push(decodeValue(slice, attachments) as T, attachments);
+        } catch (error) {
+          stream.finish(this.error("bad_request", misfit(error), method));
+          stream.cancel();
+        }
+      },
+      end: (result) => stream.finish(result instanceof SamovarError ? result : undefined),
+    });
+    return stream;
+  }
+
+  // A service as an object: client.service("ipgeo").country("1.0.1.0"). T may be its interface.
+  service<T extends object = Service>(name: string, options: CallOptions = {}): T {
+    return new Proxy({} as T, {
+      get: (_, method) =>
+        typeof method !== "string" || method === "then" // it is no promise
+          ? undefined
+          : (...args: Argument[]) => this.call(`${name}.${method}`, args, options),
+    });
+  }
+
+  // Ends what is outstanding as `cancelled`, and the connections.
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.session.cancelAll("its client was closed");
+    this.deliver();
+    for (const transport of this.transports) transport.close();
+  }
+
+  // --- calls ------------------------------------------------------------------------------------------------
+
+  private start(
+    method: string,
+    args: readonly Argument[],
+    options: CallOptions,
+    window: number,
+    ends: Pick<Waiter, "item" | "end">,
+  ): Call | undefined {
+    const { signal, idempotent = false } = options;
+    const now = clock();
+    let call: Call;
+    try {
+      call = new Call(this.encode(method, args, options, window, now));
+    } catch (error) {
+      ends.end(this.error("bad_request", error instanceof Error ? error.message : String(error), method));
+      return undefined;
+    }
+    const abort = (): void => {
+      this.session.cancel(call, "its AbortSignal was aborted");
+      this.deliver();
+      this.flushSoon();
+    };
+    this.waiters.set(call, { ...ends, idempotent, signal, onAbort: signal && abort });
+    if (this.closed || signal?.aborted) {
+      const why = this.closed ? "its client was closed" : "its AbortSignal was aborted";
+      this.finish(call, localOutcome("cancelled", why));
+      return call;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    this.session.submit(call, now);
+    this.deliver();
+    this.flushSoon();
+    return call;
+  }
+
+  private encode(
+    method: string,
+    args: readonly Argument[],
+    options: CallOptions,
+    window: number,
+    now: number,
+  ): Call["request"] {
+    const timeout = options.timeout ?? this.options.timeout;
+    if (timeout !== undefined && !(timeout > 0)) throw new RangeError("a timeout is a number of milliseconds above 0");
+    if (!Array.isArray(args)) throw new TypeError("the arguments are an array");
+    const { idempotent, metadata, replay, priority, traceparent, kwargs } = options;
+    const flags =
+      (idempotent ? Flag.idempotent : 0) |
+      (metadata ? Flag.metadata : 0) |
+      (replay ? Flag.replay : 0) |
+      (window > 0 ? Flag.stream : 0);
+    const attachments = [...(options.attachments ?? [])];
+    const body = encodeValues([args, kwargs ?? null], attachments);
+    const ext = {
+      attachments: attachments.length || undefined,
+      priority: priority && PRIORITIES[priority],
+      traceparent,
+      window: window > 0 && window !== limits.DEFAULT_WINDOW ? window : undefined,
+    };
+    const hasExt = Object.values(ext).some((value) => value !== undefined);
+    const tail = Buffer.concat([body, encodeValues([hasExt ? ext : null], [])]);
+    const deadline = now + Math.min(timeout ?? limits.BROKER_WAIT, limits.MAX_TIMEOUT);
+    return { method, tail, attachments, flags, deadline, ownTimeout: timeout !== undefined };
+  }
+
+  private deliver(): void {
+    for (const completion of this.session.takeCompletions()) this.complete(completion);
+  }
+
+  private complete(completion: Completion): void {
+    const { call } = completion;
+    if ("outcome" in completion) return this.finish(call, completion.outcome);
+    this.waiters.get(call)?.item(completion.item.value, completion.item.attachments);
+  }
+
+  private finish(call: Call, outcome: Outcome): void {
+    const waiter = this.waiters.get(call);
+    if (!waiter) return;
+    this.waiters.delete(call);
+    const { signal, onAbort } = waiter;
+    if (signal && onAbort) signal.removeEventListener("abort", onAbort);
+    waiter.end(this.resultOf(call, outcome, waiter));
+  }
+
+  private resultOf(call: Call, outcome: Outcome, waiter: Waiter): Result<Value> | SamovarError {
+    const { method } = call.request;
+    const { attempt, attachments, runUs, endpoint = "" } = outcome;
+    const origin = { method, endpoint: endpoint || this.session.links[0]!.endpoint, attempt, idempotent: waiter.idempotent };
+    const word = WORDS[outcome.status]!;
+    if (word !== "ok") {
+      const aborted = word === "cancelled" && waiter.signal?.aborted === true;
+      const value = outcome.error ?? readError(outcome.value!);
+      const error = new SamovarError(word, value, origin, aborted ? waiter.signal?.reason : undefined);
+      if (aborted) error.name = "AbortError";
+      return error;
+    }
+    try {
+      const ext = outcome.ext && readReplyExt(outcome.ext);
+      const metadata = { queuedMs: milliseconds(ext?.queued_us), runningMs: runUs / 1000, worker: ext?.worker, attempt, endpoint };
+      return { value: decodeValue(outcome.value!, attachments), attachments, metadata };
+    } catch (error) {
+      return new SamovarError("bad_request", { message: misfit(error), where: "client" }, origin);
+    }
+  }
+
+  private error(code: Code, message: string, method: string): SamovarError {
+    return new SamovarError(code, { message, where: "client" }, { method });
+  }
+
+  // --- connections --------------------------------------------------------------------------------------------
+
+  private connect(link: Link, keys: ReturnType<typeof readKeys> | undefined): Transport {
+    const { session } = this;
+    const then = (event: () => void): void => {
+      event();
+      this.deliver();
+      this.flushSoon();
+    };
+    return new Transport(link.endpoint, keys, {
+      connected: () => then(() => session.connected(link, clock())),
+      disconnected: () => then(() => session.disconnected(link, clock())),
+      unauthorized: (why) => then(() => session.unauthorized(link, why, clock())),
+      handshakeFailed: () => session.handshakeFailed(link),
+      message: (frames) => then(() => session.message(link, frames, clock())),
+      writable: () => {
+        link.busy = false;
+        this.flush();
+      },
+    });
+  }
+
+  // Once for all that is done in this turn of the event loop, so that calls made together share a bundle.
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    setImmediate(() => {
+      this.flushing = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    if (this.closed) return;
+    const now = clock();
+    this.session.tick(now);
+    this.session.links.forEach((link, i) => {
+      const frames = link.busy ? undefined : this.session.nextMessage(link, now);
+      if (!frames) return;
+      link.busy = true;
+      this.transports[i]!.send(frames);
+    });
+    this.deliver();
+    this.setTimer(now);
+  }
+
+  // A timer that is set for too early only ticks in vain.
+  private setTimer(now: number): void {
+    const next = this.session.nextDeadline();
+    if (next >= this.timerAt) return;
+    clearTimeout(this.timer);
+    this.timerAt = next;
+    this.timer = setTimeout(() => {
+      this.timerAt = Infinity;
+      this.flush();
+    }, Math.ceil(next - now));
+  }
+}
+
+// CLOCK_MONOTONIC, which is the clock of `sent_us` on the wire, in milliseconds.
+function clock(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
+// Its name; empty where it has none, and times of sending are not said.
+function clockName(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+function milliseconds(us: number | undefined): number | undefined {
+  return us === undefined ? undefined : us / 1000;
+}
+
+function misfit(error: unknown): string {
+  return `the result has no value in JavaScript: ${error instanceof Error ? error.message : String(error)}`;
+}

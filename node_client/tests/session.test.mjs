@@ -1,0 +1,558 @@
+// The session with a fake clock and a broker that is a list of messages: every call has exactly one outcome.
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { decode, encode } from "@msgpack/msgpack";
+
+import { Call } from "../dist/call.js";
+import { Deadlines } from "../dist/deadlines.js";
+import { WORDS } from "../dist/errors.js";
+import { Session } from "../dist/session.js";
+import { Flag, Kind } from "../dist/wire.js";
+
+const BROKER = { max_body: 10_000, max_bundle: 1024, heartbeat_ms: 2000, default_timeout_us: 30e6, max_timeout_us: 60e6 };
+const TAIL = encode([[1], null, null]).subarray(1);
+
+// A session, and one broker for each endpoint.
+class World {
+  now = 1_000_000;
+  ended = new Map(); // by call: what it ended with
+  items = new Map();
+  epochs = 100;
+
+  constructor(brokers = 1, options = {}) {
+    const endpoints = Array.from({ length: brokers }, (_, i) => `tcp://broker-${i}`);
+    this.session = new Session({
+      endpoints,
+      name: "test",
+      pid: 1,
+      clock: "clock",
+      nonceSeed: 10,
+      maxOutstanding: 1000,
+      ...options,
+    });
+    this.links = this.session.links;
+  }
+
+  // What the session sends to one broker now, decoded.
+  sent(link = this.links[0]) {
+    const messages = [];
+    for (let frames; (frames = this.session.nextMessage(link, this.now)); ) {
+      const [, kind, epoch, ...rest] = decode(frames[0]);
+      messages.push({ kind, epoch, rest, attachments: frames.length - 1 });
+    }
+    this.deliver();
+    return messages;
+  }
+  requests(link) {
+    const items = [];
+    for (const { kind, rest } of this.sent(link)) {
+      if (kind !== Kind.request) continue;
+      for (let at = 1; at < rest.length; at += 8) {
+        const [id, attempt, flags, timeoutUs, method] = rest.slice(at, at + 8);
+        items.push({ id, attempt, flags, timeoutUs, method });
+      }
+    }
+    return items;
+  }
+
+  receive(kind, epoch, rest, link = this.links[0]) {
+    this.session.message(link, [Buffer.from(encode([1, kind, epoch, ...rest]))], this.now);
+    this.deliver();
+  }
+  reply(id, { attempt = 1, status = 0, value = "value", link = this.links[0], epoch = link.epoch } = {}) {
+    this.receive(Kind.reply, epoch, [id, attempt, status, 0, status ? { message: "why" } : value, null], link);
+  }
+  welcome(link = this.links[0], more = {}) {
+    this.receive(Kind.hello, ++this.epochs, [{ ...BROKER, ...more, nonce: link.nonce }], link);
+  }
+  connect(link = this.links[0], more = {}) {
+    this.session.connected(link, this.now);
+    assert.equal(this.sent(link)[0].kind, Kind.hello);
+    this.welcome(link, more);
+    assert.equal(link.state, "ready");
+  }
+  disconnect(link = this.links[0]) {
+    this.session.disconnected(link, this.now);
+    this.deliver();
+  }
+
+  call({ method = "a.b", timeout = 5000, flags = 0, tail = TAIL, attachments = [] } = {}) {
+    const deadline = this.now + (timeout ?? 30_000);
+    const call = new Call({ method, tail, attachments, flags, deadline, ownTimeout: timeout !== null });
+    this.session.submit(call, this.now);
+    this.deliver();
+    return call;
+  }
+  at(ms) {
+    this.now += ms;
+    this.session.tick(this.now);
+    this.deliver();
+  }
+  cancel(call) {
+    this.session.cancel(call);
+    this.deliver();
+  }
+
+  deliver() {
+    for (const { call, outcome, item } of this.session.takeCompletions()) {
+      if (item) {
+        assert.ok(!this.ended.has(call), "an item behind the end");
+        this.items.set(call, [...(this.items.get(call) ?? []), decode(item.value.bytes)]);
+        continue;
+      }
+      assert.ok(!this.ended.has(call), "a second outcome");
+      this.ended.set(call, outcome);
+    }
+  }
+  word(call) {
+    const outcome = this.ended.get(call);
+    return outcome && WORDS[outcome.status];
+  }
+  why(call) {
+    return this.ended.get(call).error.message;
+  }
+}
+
+function connected(options) {
+  const world = new World(1, options);
+  world.connect();
+  return world;
+}
+
+test("a call waits for the broker, is sent once and ends with its reply", () => {
+  const world = new World();
+  const call = world.call();
+  assert.deepEqual(world.sent(), []);
+  world.connect();
+  const [request] = world.requests();
+  assert.deepEqual([request.id, request.attempt, request.timeoutUs, request.method], [call.id, 1, 5_000_000, "a.b"]);
+  world.reply(call.id);
+  assert.equal(world.word(call), "ok");
+  world.reply(call.id);
+  assert.equal(world.session.counters.lateReplies, 1);
+  assert.equal(world.session.nextDeadline(), Infinity);
+});
+
+test("calls that wait together share a message, up to its limits", () => {
+  const world = connected();
+  for (let i = 0; i < 3; ++i) world.call();
+  const messages = world.sent();
+  assert.equal(messages.length, 1);
+  assert.equal(messages[0].rest.length, 1 + 3 * 8);
+  for (let i = 0; i < 3; ++i) world.call({ tail: Buffer.concat([TAIL, Buffer.alloc(4000)]) });
+  assert.equal([world.session.nextMessage(world.links[0], world.now), world.session.nextMessage(world.links[0], world.now)].length, 2);
+});
+
+test("a call beyond max_body ends as too_large, the others go", () => {
+  const world = connected();
+  const large = world.call({ attachments: [Buffer.alloc(20_000)] });
+  const small = world.call();
+  assert.deepEqual(world.requests().map(({ id }) => id), [small.id]);
+  assert.equal(world.word(large), "too_large");
+});
+
+test("the broker has the first word at the deadline, the client the last", () => {
+  const world = connected();
+  const [answered, silent] = [world.call(), world.call()];
+  world.sent();
+  world.at(5050);
+  assert.equal(world.word(answered), undefined);
+  world.reply(answered.id, { status: 6 });
+  assert.equal(world.word(answered), "deadline_exceeded");
+  world.at(60);
+  assert.equal(world.word(silent), "deadline_exceeded");
+  assert.match(world.why(silent), /the broker said nothing/);
+  const [cancel] = world.sent();
+  assert.deepEqual([cancel.kind, cancel.rest], [Kind.cancel, [silent.id]]);
+  world.reply(silent.id);
+});
+
+test("without a broker a call ends as unavailable at its deadline", () => {
+  const world = new World(2);
+  const call = world.call({ timeout: 100 });
+  assert.equal(world.session.nextDeadline(), world.now + 100);
+  world.at(100);
+  assert.equal(world.word(call), "unavailable");
+  assert.match(world.why(call), /no broker answers at tcp:\/\/broker-0 or tcp:\/\/broker-1: is samovard running/);
+});
+
+test("a broker that does not answer HELLO is told from none, and is greeted again", () => {
+  const world = new World();
+  world.session.connected(world.links[0], world.now);
+  const [first] = world.sent();
+  const call = world.call({ timeout: 100 });
+  world.at(100);
+  assert.match(world.why(call), /takes connections, but does not answer/);
+  world.at(4900);
+  const [second] = world.sent();
+  assert.equal(second.kind, Kind.hello);
+  assert.notEqual(second.rest[0].nonce, first.rest[0].nonce);
+});
+
+test("without a timeout of its own a call is bounded by the broker's longest", () => {
+  const world = connected();
+  const call = world.call({ timeout: null });
+  assert.equal(world.requests()[0].timeoutUs, 0);
+  world.at(80_000);
+  assert.equal(world.word(call), undefined);
+  world.at(11_000);
+  assert.equal(world.word(call), "deadline_exceeded");
+});
+
+test("messages of another epoch, answers to another HELLO, and unknown ids change nothing", () => {
+  const world = connected();
+  const call = world.call();
+  world.sent();
+  world.reply(call.id, { epoch: world.links[0].epoch - 1 });
+  world.receive(Kind.hello, 9, [{ ...BROKER, nonce: world.links[0].nonce }]);
+  world.receive(Kind.hello, 9, [{ ...BROKER, nonce: 4 }]);
+  world.receive(Kind.probe, 0, []);
+  assert.equal(world.session.counters.staleMessages, 3);
+  world.reply(call.id + 1);
+  assert.equal(world.session.counters.lateReplies, 1);
+  assert.equal(world.word(call), undefined);
+  world.reply(call.id);
+  assert.equal(world.word(call), "ok");
+});
+
+test("malformed messages are counted and dropped", () => {
+  const world = connected();
+  const call = world.call();
+  world.sent();
+  world.receive(Kind.request, world.links[0].epoch, [0]);
+  world.session.message(world.links[0], [Buffer.from("GET / HTTP/1.1")], world.now);
+  world.session.message(world.links[0], [Buffer.from(encode([2, 3, 4]))], world.now);
+  assert.equal(world.session.counters.malformed, 3);
+  assert.match(world.links[0].lastMalformed, /speaks version 2/);
+  world.reply(call.id, { status: 200 });
+  assert.equal(world.word(call), "internal");
+});
+
+for (const [how, lose] of [
+  ["its connection breaks", (world) => world.disconnect()],
+  ["its connection is made anew", (world) => world.session.connected(world.links[0], world.now)],
+  ["the broker does not know it any more", (world) => world.receive(Kind.registerAgain, 0, [{}])],
+]) {
+  test(`when ${how}, only what is idempotent is sent again`, () => {
+    const world = connected();
+    const once = world.call();
+    const twice = world.call({ flags: Flag.idempotent });
+    world.sent();
+    const later = world.call();
+    lose(world);
+    world.deliver();
+    assert.equal(world.word(once), "broker_lost");
+    assert.match(world.why(once), /may have run/);
+    if (world.links[0].state === "disconnected") world.session.connected(world.links[0], world.now);
+    world.sent();
+    world.welcome();
+    assert.deepEqual(
+      world.requests().map(({ id, attempt }) => [id, attempt]),
+      [
+        [twice.id, 2],
+        [later.id, 1],
+      ],
+    );
+    world.reply(twice.id, { attempt: 1 });
+    assert.equal(world.word(twice), undefined, "a reply to the first attempt is late");
+    world.reply(twice.id, { attempt: 2 });
+    assert.equal(world.word(twice), "ok");
+  });
+}
+
+test("REGISTER_AGAIN is ignored while a HELLO is unanswered", () => {
+  const world = new World();
+  world.session.connected(world.links[0], world.now);
+  assert.equal(world.sent().length, 1);
+  world.receive(Kind.registerAgain, 0, [{}]);
+  assert.equal(world.sent().length, 0);
+});
+
+test("an idempotent call that no broker takes again in time has perhaps run", () => {
+  const world = connected();
+  const call = world.call({ flags: Flag.idempotent });
+  world.sent();
+  world.disconnect();
+  world.at(5000);
+  assert.equal(world.word(call), "broker_lost");
+});
+
+test("while the broker drains, what it has ends, and new calls are refused", () => {
+  const world = connected();
+  const held = world.call();
+  world.sent();
+  const waiting = world.call();
+  world.receive(Kind.drain, world.links[0].epoch, [{}]);
+  assert.equal(world.word(waiting), "unavailable");
+  assert.equal(world.word(world.call()), "unavailable");
+  world.reply(held.id);
+  assert.equal(world.word(held), "ok");
+  world.disconnect();
+  const next = world.call();
+  world.connect();
+  assert.equal(world.requests()[0].id, next.id);
+});
+
+test("a HELLO that is refused ends all calls until there is another connection", () => {
+  const world = new World();
+  const before = world.call();
+  world.session.connected(world.links[0], world.now);
+  world.sent();
+  world.receive(Kind.protocolError, 0, [{ message: "speaks 2", got: 1, speaks: [2] }]);
+  assert.equal(world.word(before), "protocol_error");
+  assert.equal(world.word(world.call()), "protocol_error");
+  world.at(60_000);
+  assert.equal(world.sent().length, 0);
+  world.connect();
+  assert.equal(world.word(world.call()), undefined);
+});
+
+test("a HELLO that is unauthorized is said again after 5 s", () => {
+  const world = new World();
+  world.session.connected(world.links[0], world.now);
+  world.sent();
+  world.receive(Kind.protocolError, 0, [{ message: "not you", unauthorized: true }]);
+  assert.equal(world.word(world.call()), "unauthorized");
+  world.at(5000);
+  assert.equal(world.sent()[0].kind, Kind.hello);
+});
+
+test("a refused handshake ends calls at once, and is forgotten after 2 s", () => {
+  const world = new World();
+  const before = world.call();
+  world.session.unauthorized(world.links[0], "does not know this client's key", world.now);
+  world.deliver();
+  assert.equal(world.word(before), "unauthorized");
+  world.at(1999);
+  assert.equal(world.word(world.call()), "unauthorized");
+  world.at(1);
+  assert.equal(world.word(world.call()), undefined);
+});
+
+test("a PROTOCOL_ERROR ends what was sent", () => {
+  const world = connected();
+  const call = world.call();
+  world.sent();
+  world.receive(Kind.protocolError, world.links[0].epoch, [{ message: "no array" }]);
+  assert.equal(world.word(call), "protocol_error");
+});
+
+test("a cancelled call ends at once; the broker hears of it if it had it", () => {
+  const world = connected();
+  const [sent] = [world.call()];
+  world.sent();
+  const waiting = world.call();
+  world.cancel(sent);
+  world.cancel(waiting);
+  world.cancel(sent);
+  assert.deepEqual([world.word(sent), world.word(waiting)], ["cancelled", "cancelled"]);
+  const messages = world.sent();
+  assert.deepEqual(messages.map(({ kind, rest }) => [kind, rest]), [[Kind.cancel, [sent.id]]]);
+  world.reply(sent.id);
+});
+
+test("what cannot be sent is refused at once", () => {
+  const world = connected({ maxOutstanding: 1 });
+  assert.equal(world.word(world.call({ method: "nothing" })), "bad_request");
+  assert.equal(world.word(world.call({ attachments: Array(65).fill(Buffer.alloc(1)) })), "bad_request");
+  const first = world.call();
+  assert.equal(world.word(world.call()), "overloaded");
+  world.sent();
+  world.reply(first.id);
+  assert.equal(world.word(world.call()), undefined);
+});
+
+// --- streams ------------------------------------------------------------------------------------------------
+
+const item = (world, call, seq, value, attempt = 1) =>
+  world.receive(Kind.items, world.links[0].epoch, [call.id, attempt, seq, value, null]);
+
+test("items come in order, then the end; the window is told to the broker", () => {
+  const world = connected();
+  const stream = world.call({ flags: Flag.stream });
+  world.sent();
+  item(world, stream, 0, "a");
+  item(world, stream, 1, "b");
+  world.session.widen(stream, 17);
+  world.session.widen(stream, 18);
+  const [window] = world.sent();
+  assert.deepEqual([window.kind, window.rest], [Kind.window, [stream.id, 18]]);
+  world.reply(stream.id, { value: null });
+  assert.deepEqual(world.items.get(stream), ["a", "b"]);
+  assert.equal(world.word(stream), "ok");
+  item(world, stream, 2, "late");
+  world.session.widen(stream, 30);
+  assert.deepEqual(world.sent(), []);
+});
+
+test("a gap among items, or an item of a call that is no stream, ends it as protocol_error", () => {
+  const world = connected();
+  const [stream, call] = [world.call({ flags: Flag.stream }), world.call()];
+  world.sent();
+  item(world, stream, 1, "b");
+  item(world, call, 0, "a");
+  assert.deepEqual([world.word(stream), world.word(call)], ["protocol_error", "protocol_error"]);
+  assert.deepEqual(world.sent()[0].rest, [stream.id, call.id]);
+});
+
+test("a stream is sent again only if no item has come", () => {
+  const world = connected();
+  const flags = Flag.stream | Flag.idempotent;
+  const [begun, fresh] = [world.call({ flags }), world.call({ flags })];
+  world.sent();
+  item(world, begun, 0, "a");
+  world.disconnect();
+  assert.equal(world.word(begun), "broker_lost");
+  world.connect();
+  assert.deepEqual(world.requests().map(({ id, attempt }) => [id, attempt]), [[fresh.id, 2]]);
+});
+
+// --- several brokers ----------------------------------------------------------------------------------------
+
+function both(more) {
+  const world = new World(2);
+  world.links.forEach((link) => world.connect(link, more));
+  return world;
+}
+
+test("calls go to the broker that is up", () => {
+  const world = new World(2);
+  const call = world.call();
+  world.connect(world.links[1]);
+  assert.deepEqual(world.requests(world.links[0]), []);
+  assert.equal(world.requests(world.links[1])[0].id, call.id);
+});
+
+test("calls go to the broker that holds the fewest", () => {
+  const world = both();
+  const [left, right] = world.links;
+  for (let i = 0; i < 10; ++i) world.call();
+  assert.equal(world.requests(left).length, 5);
+  assert.equal(world.requests(right).length, 5);
+  for (let id = 1; id <= 5; ++id) world.reply(id, { link: left });
+  for (let i = 0; i < 3; ++i) world.call();
+  assert.equal(world.requests(right).length, 0);
+  assert.equal(world.requests(left).length, 3);
+});
+
+test("a broker whose socket is full gets nothing more", () => {
+  const world = both();
+  world.links[0].busy = true;
+  for (let i = 0; i < 4; ++i) world.call();
+  assert.equal(world.requests(world.links[0]).length, 0);
+  assert.equal(world.requests(world.links[1]).length, 4);
+});
+
+test("an idempotent call whose broker is lost goes to another", () => {
+  const world = both();
+  const [left, right] = world.links;
+  const calls = [world.call({ flags: Flag.idempotent }), world.call()];
+  right.busy = true;
+  world.sent(left);
+  right.busy = false;
+  world.disconnect(left);
+  assert.equal(world.word(calls[1]), "broker_lost");
+  const [again] = world.requests(right);
+  assert.deepEqual([again.id, again.attempt], [calls[0].id, 2]);
+  world.reply(calls[0].id, { attempt: 2, link: right });
+  assert.equal(world.word(calls[0]), "ok");
+});
+
+test("a reply counts only from the broker that was asked", () => {
+  const world = both();
+  const [left, right] = world.links;
+  const call = world.call();
+  world.sent(left);
+  world.reply(call.id, { link: right });
+  assert.equal(world.word(call), undefined);
+});
+
+test("while one broker drains, the others are called", () => {
+  const world = both();
+  const [left, right] = world.links;
+  world.receive(Kind.drain, left.epoch, [{}], left);
+  const call = world.call();
+  assert.equal(world.requests(left).length, 0);
+  assert.equal(world.requests(right)[0].id, call.id);
+  world.receive(Kind.drain, right.epoch, [{}], right);
+  assert.equal(world.word(world.call()), "unavailable");
+});
+
+test("a broker that refuses this client does not end calls that another may take", () => {
+  const world = new World(2);
+  const call = world.call();
+  world.session.unauthorized(world.links[0], "does not know this client's key", world.now);
+  world.deliver();
+  assert.equal(world.word(call), undefined);
+  world.connect(world.links[1]);
+  assert.equal(world.requests(world.links[1])[0].id, call.id);
+});
+
+// --- whatever happens ---------------------------------------------------------------------------------------
+
+// A small generator of numbers that a seed repeats (mulberry32).
+function random(seed) {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+test("whatever happens in whatever order, every call ends once", () => {
+  for (let seed = 1; seed <= 300; ++seed) {
+    const below = random(seed);
+    const world = new World(1 + below(3));
+    const calls = [];
+    const pick = (list) => list[below(list.length)];
+    const events = [
+      () => calls.push(world.call({ timeout: below(4) ? 1 + below(3000) : null, flags: below(8) })),
+      () => world.sent(pick(world.links)),
+      () => world.session.connected(pick(world.links), world.now),
+      () => world.disconnect(pick(world.links)),
+      () => world.links.forEach((link) => link.state === "greeting" && (world.sent(link), world.welcome(link))),
+      () => world.receive(Kind.registerAgain, 0, [{}], pick(world.links)),
+      () => below(4) || ((link) => world.receive(Kind.drain, link.epoch, [{}], link))(pick(world.links)),
+      () => below(4) || world.receive(Kind.protocolError, 0, [{ message: "no" }], pick(world.links)),
+      () => world.at(below(1000)),
+      () => calls.length && world.cancel(pick(calls)),
+      () => calls.length && world.reply(pick(calls).id, { attempt: 1 + below(3), status: below(14), link: pick(world.links) }),
+      () => calls.length && item(world, pick(calls), below(2), "x", 1 + below(2)),
+      () => calls.length && world.session.widen(pick(calls), below(100)),
+    ];
+    try {
+      for (let step = 0; step < 200; ++step) pick(events)();
+      for (let step = 0; step < 200 && world.ended.size < calls.length; ++step) world.at(1000);
+      assert.equal(world.ended.size, calls.length);
+      assert.ok(world.links.every((link) => link.sent.size === 0));
+      assert.deepEqual([world.session.waiting.size, world.session.waitingBytes, world.session.outstanding], [0, 0, 0]);
+      assert.equal(world.session.deadlines.first(), undefined);
+    } catch (error) {
+      error.message = `seed ${seed}: ${error.message}`;
+      throw error;
+    }
+  }
+});
+
+test("the deadlines give what is due first, whatever comes, moves and leaves", () => {
+  const below = random(7);
+  const deadlines = new Deadlines();
+  const there = new Set();
+  for (let step = 0; step < 5000; ++step) {
+    const any = [...there][below(there.size || 1)];
+    const act = below(4);
+    if (act < 2 || !any) {
+      const call = { due: below(1000), place: 0 };
+      there.add(call);
+      deadlines.add(call);
+    } else if (act === 2) {
+      there.delete(any);
+      deadlines.remove(any);
+    } else {
+      deadlines.move(any, below(1000));
+    }
+    assert.equal(deadlines.first()?.due, there.size ? Math.min(...[...there].map(({ due }) => due)) : undefined);
+  }
+});
