@@ -3,58 +3,33 @@ import { basename } from "node:path";
 
 import { Call } from "./call.js";
 import type { Completion, Outcome } from "./call.js";
+import type { Slice } from "./cursor.js";
 import { SamovarError, WORDS } from "./errors.js";
 import type { Code } from "./errors.js";
 import { readKeys } from "./keys.js";
 import * as limits from "./limits.js";
 import type { Link } from "./link.js";
-import { decodeValue, encodeValues } from "./msgpack.js";
+import { decodeValue } from "./msgpack.js";
 import type { Argument, Value } from "./msgpack.js";
+import { prepare } from "./request.js";
+import type { CallOptions, StreamOptions } from "./request.js";
 import { localOutcome, Session } from "./session.js";
 import { Stream } from "./stream.js";
 import { Transport } from "./transport.js";
-import { Flag, readError, readReplyExt } from "./wire.js";
-import type { Slice } from "./cursor.js";
+import { readError, readReplyExt } from "./wire.js";
 
 export interface ClientOptions {
   // Milliseconds, for calls without a timeout of their own. Without both, the method's holds, else the broker's default (30 s),
   // from when the call is sent; it waits up to 30 s for a broker.
-  timeout?: number;
+  timeout?: number | undefined;
   // Calls beyond this many end as `overloaded` at once.
-  maxOutstanding?: number;
+  maxOutstanding?: number | undefined;
   // Shown to people by the broker. Without it: the program's name.
-  name?: string;
+  name?: string | undefined;
   // Files of `samovar keygen`, where the broker wants keys: this client's own (NAME.key), and the broker's public one
   // (NAME.pub). Both or none.
-  keyFile?: string;
-  brokerKeyFile?: string;
-}
-
-export type Priority = "urgent" | "normal" | "bulk";
-
-export interface CallOptions {
-  // Milliseconds from now to the call's end, whatever happens.
-  timeout?: number | undefined;
-  // Ends the call: it rejects with a SamovarError of the name AbortError and the code `cancelled`, whose cause is the
-  // signal's reason, and the handler is told to stop.
-  signal?: AbortSignal | undefined;
-  // It may run more than once: it is sent again when its worker or its broker is lost, within its timeout.
-  idempotent?: boolean;
-  priority?: Priority;
-  // The result shall carry metadata: request().
-  metadata?: boolean;
-  // It is run although the broker refuses such calls, since they were running when workers died.
-  replay?: boolean;
-  kwargs?: { readonly [name: string]: Argument };
-  // Large buffers that travel beside the arguments, at most 64; not to be changed until the call has ended.
-  attachments?: readonly Uint8Array[];
-  // W3C trace context; the handler sees it.
-  traceparent?: string;
-}
-
-export interface StreamOptions extends CallOptions {
-  // How many items may be under way to a reader that has not taken them yet: 1 to 1,024. Without it: 16.
-  window?: number;
+  keyFile?: string | undefined;
+  brokerKeyFile?: string | undefined;
 }
 
 // What the broker knows about a call; complete for calls with `metadata` only. Milliseconds.
@@ -83,8 +58,6 @@ interface Waiter {
   item(value: Slice, attachments: readonly Uint8Array[]): void;
   end(result: Result<Value> | SamovarError): void;
 }
-
-const PRIORITIES: Record<Priority, number> = { urgent: 0, normal: 1, bulk: 2 };
 
 // Connections to one broker, or to several: a call goes to the one that is up and holds the fewest of this client's calls.
 // They connect, and connect again, by themselves; calls made meanwhile wait, within their timeout. Without a broker they end as
@@ -207,7 +180,7 @@ export class Client {
     const now = clock();
     let call: Call;
     try {
-      call = new Call(this.encode(method, args, options, window, now));
+      call = new Call(prepare(method, args, options, window, this.options.timeout, now));
     } catch (error) {
       ends.end(this.error("bad_request", error instanceof Error ? error.message : String(error), method));
       return undefined;
@@ -228,36 +201,6 @@ export class Client {
     this.deliver();
     this.flushSoon();
     return call;
-  }
-
-  private encode(
-    method: string,
-    args: readonly Argument[],
-    options: CallOptions,
-    window: number,
-    now: number,
-  ): Call["request"] {
-    const timeout = options.timeout ?? this.options.timeout;
-    if (timeout !== undefined && !(timeout > 0)) throw new RangeError("a timeout is a number of milliseconds above 0");
-    if (!Array.isArray(args)) throw new TypeError("the arguments are an array");
-    const { idempotent, metadata, replay, priority, traceparent, kwargs } = options;
-    const flags =
-      (idempotent ? Flag.idempotent : 0) |
-      (metadata ? Flag.metadata : 0) |
-      (replay ? Flag.replay : 0) |
-      (window > 0 ? Flag.stream : 0);
-    const attachments = [...(options.attachments ?? [])];
-    const body = encodeValues([args, kwargs ?? null], attachments);
-    const ext = {
-      attachments: attachments.length || undefined,
-      priority: priority && PRIORITIES[priority],
-      traceparent,
-      window: window > 0 && window !== limits.DEFAULT_WINDOW ? window : undefined,
-    };
-    const hasExt = Object.values(ext).some((value) => value !== undefined);
-    const tail = Buffer.concat([body, encodeValues([hasExt ? ext : null], [])]);
-    const deadline = now + Math.min(timeout ?? limits.BROKER_WAIT, limits.MAX_TIMEOUT);
-    return { method, tail, attachments, flags, deadline, ownTimeout: timeout !== undefined };
   }
 
   private deliver(): void {
@@ -293,7 +236,8 @@ export class Client {
     }
     try {
       const ext = outcome.ext && readReplyExt(outcome.ext);
-      const metadata = { queuedMs: milliseconds(ext?.queued_us), runningMs: runUs / 1000, worker: ext?.worker, attempt, endpoint };
+      const queuedMs = milliseconds(ext?.queued_us);
+      const metadata = { queuedMs, runningMs: runUs / 1000, worker: ext?.worker, attempt, endpoint };
       return { value: decodeValue(outcome.value!, attachments), attachments, metadata };
     } catch (error) {
       return new SamovarError("bad_request", { message: misfit(error), where: "client" }, origin);

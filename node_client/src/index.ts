@@ -7,8 +7,9 @@
 export { ExtData } from "@msgpack/msgpack";
 export { NdArray } from "./arrays.js";
 export { Client } from "./client.js";
-export type { CallOptions, ClientOptions, Metadata, Priority, Result, Service, StreamOptions } from "./client.js";
+export type { ClientOptions, Metadata, Result, Service } from "./client.js";
 export { SamovarError } from "./errors.js";
 export type { Code } from "./errors.js";
 export type { Argument, Value } from "./msgpack.js";
+export type { CallOptions, Priority, StreamOptions } from "./request.js";
 export { Stream } from "./stream.js";

@@ -13,7 +13,7 @@ export type LinkState =
 export interface Refusal {
   word: "protocol_error" | "unauthorized";
   why: string;
-  until: number; // while disconnected: a broker that is gone refuses nobody
+  until: number; // when there is no connection: a broker that is gone refuses nobody
 }
 
 export class Link {
@@ -59,7 +59,7 @@ export class Link {
 
   refuse(word: Refusal["word"], why: string): void {
     this.state = "refused";
-    this.refusal = { word, why, until: Infinity };
+    this.refusal = { word, why, until: 0 };
   }
 
   // Its handshakes are refused: there is no connection.

@@ -46,10 +46,11 @@ const codec = new ExtensionCodec();
 const encoder = new Encoder({ extensionCodec: codec, useBigInt64: true, ignoreUndefined: true, maxDepth: MAX_DEPTH + 1 });
 const decoder = new Decoder({ extensionCodec: codec, useBigInt64: true, mapKeyConverter: String });
 
-// Several values, one after another, as they stand in a message. Arrays' elements are added to `attachments`. Throws for what cannot be sent.
+// Several values (at most 15), one after another, as they stand in a message. The elements of arrays are added to
+// `attachments`. Throws for what cannot be sent.
 export function encodeValues(values: readonly unknown[], attachments: Uint8Array[]): Uint8Array {
   const bytes = encoder.encodeSharedRef(sendable(values, attachments, 1));
-  return bytes.slice(1); // of a fixarray: there are few values
+  return bytes.slice(1); // without the head of the array that they stand in
 }
 
 // Throws when the bytes, which must be msgpack, have no JavaScript value.

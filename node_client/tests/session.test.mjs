@@ -294,6 +294,40 @@ test("while the broker drains, what it has ends, and new calls are refused", () 
   assert.equal(world.requests()[0].id, next.id);
 });
 
+test("a call that a lost broker held has perhaps run, also where the next broker drains", () => {
+  const world = connected();
+  const call = world.call({ flags: Flag.idempotent });
+  world.sent();
+  world.disconnect();
+  world.connect();
+  world.receive(Kind.drain, world.links[0].epoch, [{}]);
+  assert.equal(world.word(call), "broker_lost");
+});
+
+test("a HELLO that answers another one of ours, or none, opens nothing", () => {
+  const world = new World();
+  const [link] = world.links;
+  world.session.connected(link, world.now);
+  world.welcome();
+  assert.equal(link.state, "greeting", "nothing has been said yet");
+  world.sent();
+  world.receive(Kind.hello, 9, [{ ...BROKER, nonce: link.nonce - 1 }]);
+  assert.equal(link.state, "greeting");
+  world.welcome();
+  assert.equal(link.state, "ready");
+});
+
+test("what was to be said under an epoch is not said under the next one", () => {
+  const world = connected();
+  const calls = [world.call(), world.call({ flags: Flag.stream })];
+  world.sent();
+  world.session.widen(calls[1], 20);
+  world.cancel(calls[0]);
+  world.disconnect();
+  world.connect();
+  assert.deepEqual(world.sent(), []);
+});
+
 test("a HELLO that is refused ends all calls until there is another connection", () => {
   const world = new World();
   const before = world.call();
@@ -304,8 +338,11 @@ test("a HELLO that is refused ends all calls until there is another connection",
   assert.equal(world.word(world.call()), "protocol_error");
   world.at(60_000);
   assert.equal(world.sent().length, 0);
+  world.disconnect();
+  const after = world.call();
+  assert.equal(world.word(after), undefined);
   world.connect();
-  assert.equal(world.word(world.call()), undefined);
+  assert.equal(world.requests()[0].id, after.id);
 });
 
 test("a HELLO that is unauthorized is said again after 5 s", () => {
@@ -328,6 +365,10 @@ test("a refused handshake ends calls at once, and is forgotten after 2 s", () =>
   assert.equal(world.word(world.call()), "unauthorized");
   world.at(1);
   assert.equal(world.word(world.call()), undefined);
+  world.session.unauthorized(world.links[0], "does not know this client's key", world.now);
+  world.connect();
+  world.disconnect();
+  assert.equal(world.word(world.call()), undefined, "a connection is as good as two seconds");
 });
 
 test("a PROTOCOL_ERROR ends what was sent", () => {
@@ -378,6 +419,7 @@ test("items come in order, then the end; the window is told to the broker", () =
   world.session.widen(stream, 18);
   const [window] = world.sent();
   assert.deepEqual([window.kind, window.rest], [Kind.window, [stream.id, 18]]);
+  world.session.widen(stream, 19);
   world.reply(stream.id, { value: null });
   assert.deepEqual(world.items.get(stream), ["a", "b"]);
   assert.equal(world.word(stream), "ok");
