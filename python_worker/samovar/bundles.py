@@ -113,6 +113,27 @@ def decode_replies(frame: bytes, attachments: int = 0) -> Message:
     return message
 
 
+def decode_items(frame: bytes, attachments: int = 0) -> Message:
+    """ITEMS as its flat list, with every check. Raises WireError. Values as in decode_replies()."""
+    message = wire.decode(frame)
+    if message[1] != wire.ITEMS:
+        raise WireError(f"a message of kind {message[1]} is no ITEMS")
+    _check_count(len(message) - REPLY_HEAD, STREAM_ITEM)
+    claimed = 0
+    large = _large_exts(frame, message[REPLY_HEAD + 4 :: STREAM_ITEM], REPLY_HEAD, STREAM_ITEM)
+    for start in range(REPLY_HEAD, len(message), STREAM_ITEM):
+        item = message[start : start + STREAM_ITEM]
+        if not all(is_uint(number) for number in item[:3]) or not 1 <= item[1] <= 255:
+            raise WireError("an integer of an item's prefix is not what it may be")
+        reason = _why_bad_ext(item[4], start in large)
+        if reason is not None:
+            raise WireError(reason)
+        claimed += attachments_of(item[4])
+    if claimed != attachments:
+        raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
+    return message
+
+
 def _check_count(elements: int, per_item: int) -> None:
     items, rest = divmod(elements, per_item)
     if rest or items < 1:
@@ -142,7 +163,7 @@ def _why_refused(item: list[Any], has_large_ext: bool) -> str | None:
     method, args, kwargs, ext = item[4:]
     if isinstance(method, BadItem):
         return method.reason
-    if type(method) is not str or not _is_method(method):
+    if type(method) is not str or not is_method(method):
         return f"{method!r} is not the name of a method: it must be 'service.method'"
     if type(args) is not list:
         return f"{method}: args is not an array"
@@ -157,7 +178,8 @@ def _why_refused(item: list[Any], has_large_ext: bool) -> str | None:
     return None if reason is None else f"{method}: {reason}"
 
 
-def _is_method(name: str) -> bool:
+def is_method(name: str) -> bool:
+    """Whether it reads SERVICE.METHOD, in the letters that names have."""
     service, _, method = name.rpartition(".")
     return (
         bool(service and method) and len(name) <= MAX_NAME_BYTES and _NAME_LETTERS.issuperset(name)

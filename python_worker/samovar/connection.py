@@ -68,6 +68,7 @@ class Connection:
         self.broker: BrokerHello | None = None
         self._hello = hello
         self._keys = keys
+        self.refusal = ""  # why the last handshake failed for want of a right key; "": it did not
         self._may_complain_at = float("-inf")
         self._nonce = 0  # of the HELLO that waits for an answer; 0: none does
         self._hello_at: float | None = None  # when to say HELLO (again)
@@ -152,6 +153,7 @@ class Connection:
             number = int.from_bytes(event[:2], "little")
             if number == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._hello_at = now
+                self.refusal = ""
             elif number != zmq.EVENT_DISCONNECTED:
                 self._handshake_failed(number, int.from_bytes(event[2:6], "little"), now)
             else:
@@ -168,7 +170,8 @@ class Connection:
             why = "wants a key (--key, --broker-key)" if self._keys is None else "has no key"
         else:
             return
-        if now >= self._may_complain_at:
+        self.refusal = why
+        if self._hello["role"] != "client" and now >= self._may_complain_at:
             self._may_complain_at = now + _COMPLAIN_EVERY_S
             log.error("unauthorized: the broker at %s %s", self.endpoint, why)
 

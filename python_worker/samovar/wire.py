@@ -163,6 +163,13 @@ def decode_control(frame: bytes, attachments: int = 0) -> Message:
     return message
 
 
+def kind_of(frame: bytes) -> int:
+    """The kind of a message, before it is decoded; 0 when it has none."""
+    first = frame[0] if frame else 0
+    at = {0xDC: 4, 0xDD: 6}.get(first, 2 if first & 0xF0 == 0x90 else len(frame))
+    return frame[at] if at < len(frame) else 0
+
+
 def check_head(message: Any) -> None:
     """Raises WireError unless `message` is a list that starts with [1, kind, epoch]."""
     if type(message) is not list or len(message) < 3:
