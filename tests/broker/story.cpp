@@ -322,6 +322,8 @@ void Story::configure(const Line& line) {
       config_.startup_grace = duration(value);
     else if (key == "no_worker_grace")
       config_.no_worker_grace = duration(value);
+    else if (key == "stream_idle")
+      config_.stream_idle = duration(value);
     else if (key == "drain_grace")
       config_.drain_grace = duration(value);
     else
@@ -336,7 +338,10 @@ void Story::act(const Line& line) {
     return line.words[1];
   };
   if (verb == "advance") {
-    advance(duration(name()));
+    if (joined_)
+      now_ += duration(name());  // it does not wake in between
+    else
+      advance(duration(name()));
   } else if (verb == "grant") {
     grant(line);
   } else if (verb == "hello") {
@@ -349,6 +354,13 @@ void Story::act(const Line& line) {
     reply(line);
   } else if (verb == "cancel") {
     send(name(), proto::encode_ids(proto::Kind::cancel, greeted(name()).epoch, ids_of(line.value("id"))));
+  } else if (verb == "items") {
+    items(line);
+  } else if (verb == "window") {
+    const auto epoch = number(line.value("epoch", std::to_string(greeted(name()).epoch)));
+    send(name(), proto::encode_windows(epoch, {{number(line.value("id")), number(line.value("window"))}}));
+  } else if (verb == "told") {
+    told(line);
   } else if (verb == "drain") {
     send(name(), proto::encode(proto::Kind::drain, greeted(name()).epoch, proto::Notice{}));
   } else if (verb == "lost") {
@@ -452,7 +464,7 @@ void Story::grant(const Line& line) {
   if (line.words.size() != 2) fail(line, "grant NAME calls=a,b provides=c administers=yes, or revoked=yes");
   const Peer& to = peer(line.words[1]);
   auto given = std::make_shared<broker::Grant>();
-  given->name = line.words[1];
+  given->name = line.value("name", line.words[1]);
   given->calls = split(line.value("calls"), ',');
   given->provides = split(line.value("provides"), ',');
   given->administers = line.value("administers") == "yes";
@@ -489,6 +501,7 @@ void Story::ready(const Line& line) {
   for (const auto& method : split(line.value("methods", "country"), ',')) ready.methods[method];
   for (const auto& method : split(line.value("idempotent"), ',')) ready.methods[method].idempotent = true;
   for (const auto& method : split(line.value("pure"), ',')) ready.methods[method].pure = true;
+  for (const auto& method : split(line.value("streams"), ',')) ready.methods[method].stream = true;
   for (const auto& [method, text] : pairs(line.value("timeout"))) {
     ready.methods[method].timeout_us = broker::to_us(duration(text));
   }
@@ -527,6 +540,7 @@ void Story::request(const Line& line) {
       spec.method = item->words[0];
       spec.attempt = static_cast<std::uint8_t>(number(item->value("attempt", "1")));
       if (item->has("idempotent")) spec.flags |= proto::kIdempotent;
+      if (item->has("stream")) spec.flags |= proto::kStream;
       if (item->has("replay")) spec.flags |= proto::kReplay;
       if (item->has("metadata")) spec.flags |= proto::kMetadata;
       if (item->values.contains("deadline"))
@@ -538,6 +552,7 @@ void Story::request(const Line& line) {
       std::map<std::string, std::uint64_t> extensions;
       if (attachments > 0) extensions["attachments"] = attachments;
       if (item->values.contains("priority")) extensions["priority"] = number(item->value("priority"));
+      if (item->values.contains("window")) extensions["window"] = number(item->value("window"));
       if (item->values.contains("ext")) extensions[item->value("ext")] = 1;
       if (item->values.contains("args")) echo = item->value("args");
       if (item->values.contains("body")) echo = item->value("body");
@@ -559,6 +574,12 @@ void Story::request(const Line& line) {
   }
   const Peer& to = peer(name);
   wire_->receive(to.side, to.id, frame(encode_requests(epoch, sent_us, items)), frames, now_);
+}
+
+std::uint64_t Story::caller_id(std::uint64_t dispatch_id) const {
+  const auto at = std::find_if(dispatches_.begin(), dispatches_.end(),
+                               [&](const Dispatch& dispatch) { return dispatch.id == dispatch_id; });
+  return at == dispatches_.end() ? 0 : at->caller_id;
 }
 
 const Story::Dispatch* Story::find_dispatch(std::uint64_t caller_id, const std::string& worker) const {
@@ -610,6 +631,43 @@ void Story::reply(const Line& line) {
   const Peer& from = greeted(name);
   const auto epoch = number(line.value("epoch", std::to_string(from.epoch)));
   wire_->receive(from.side, from.id, frame(encode_replies(epoch, items)), frames, now_);
+}
+
+// items w1 id=7 seq=0..2 [attempt=2] [epoch=1]
+void Story::items(const Line& line) {
+  const std::string name = line.words.at(1);
+  const Dispatch* dispatch = find_dispatch(number(line.value("id")), name);
+  if (!dispatch) fail(line, "no worker has seen that request");
+  std::vector<ItemSpec> items;
+  for (const auto seq : ids_of(line.value("seq"))) {
+    const auto attempt = number(line.value("attempt", std::to_string(dispatch->attempt)));
+    items.push_back({dispatch->id, static_cast<std::uint8_t>(attempt), seq, str("item") + ext({})});
+  }
+  const auto epoch = greeted(name).epoch;
+  send(name, encode_items(number(line.value("epoch", std::to_string(epoch))), items));
+}
+
+// told handshakes_refused=3 connections=5 connections_refused=2 replies_dropped=4
+// told items_dropped=c1 id=7 | told saved=FILE: what the server knows, and the core does not
+void Story::told(const Line& line) {
+  for (const auto& [key, value] : line.values) {
+    if (key == "handshakes_refused") {
+      core_->handle(broker::event::HandshakesRefused{number(value)}, now_);
+    } else if (key == "connections") {
+      const auto refused = number(line.value("connections_refused", "0"));
+      core_->handle(broker::event::Connections{number(value), refused}, now_);
+    } else if (key == "replies_dropped") {
+      core_->handle(broker::event::RepliesDropped{number(value)}, now_);
+    } else if (key == "items_dropped") {
+      core_->handle(broker::event::ItemsDropped{peer(value).id, ids_of(line.value("id"))}, now_);
+    } else if (key == "saved") {
+      if (!core_->has_poisoned()) fail(line, "there is nothing to be saved");
+      for (const auto& poisoned : core_->take_poisoned())
+        core_->handle(broker::event::PoisonSaved{poisoned.key, value}, now_);
+    } else if (key != "connections_refused" && key != "id") {
+      fail(line, "told what?");
+    }
+  }
 }
 
 // obituary w1 [from=s1] [last_started=7 | last_started=none] [running] [signal=9] [exit_code=1] [reason="..."]
@@ -784,6 +842,17 @@ void Story::collect(const broker::Message& message) {
         add_item(said);
       }
       break;
+    case proto::Kind::items:
+      for (const auto& item : heard.items)
+        add(Said{name, "item", "", {item.id}, {{"seq", std::to_string(item.seq)}}, ""});
+      return;
+    case proto::Kind::window:
+      for (const auto& [id, window] : heard.windows)
+        add(Said{name, "window", "", {caller_id(id)}, {{"window", std::to_string(window)}}, ""});
+      return;
+    case proto::Kind::cancel:
+      for (const auto id : heard.cancelled) add(Said{name, "cancel", "", {caller_id(id)}, {}, ""});
+      return;
     case proto::Kind::protocol_error: {
       Said said{name, "protocol_error", "", {}, {}, heard.error.message};
       if (heard.error.got) said.values["got"] = std::to_string(*heard.error.got);

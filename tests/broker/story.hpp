@@ -85,12 +85,15 @@ class Story {
   void obituary(const Line& line);
   void pool(const Line& line);
   void done(const Line& line);
+  void items(const Line& line);
+  void told(const Line& line);
   void raw_message(const Line& line);
   void advance(broker::Duration by);
 
   void collect();
   void collect(const broker::Message& message);
   void add(Said said);
+  std::uint64_t caller_id(std::uint64_t dispatch_id) const;
   const Dispatch* find_dispatch(std::uint64_t caller_id, const std::string& worker) const;
   std::string name_of(broker::PeerId id) const;
   [[noreturn]] void fail(const Line& line, const std::string& why) const;
