@@ -1,4 +1,5 @@
 // The client's session: bundles, limits, deadlines, cancels, and replies that fit nothing.
+#include "proto/limits.hpp"
 #include "tests/client/session_harness.hpp"
 
 using namespace samovar;
@@ -336,4 +337,85 @@ TEST_CASE("a thousand calls in random order of ends leave the table empty") {
   CHECK(h.session.outstanding() == 0);
   CHECK(h.session.waiting() == 0);
   CHECK(done > 1'000);
+}
+
+TEST_CASE("a call with more attachments than a message can carry is refused at once") {
+  Harness h;
+  auto call = std::make_shared<Call>();
+  call->method = "echo.say";
+  call->tail = kEmptyTail;
+  call->attachments.assign(samovar::limits::kMaxAttachments + 1, Buffer("x"));
+  call->deadline = h.now + 10s;
+  h.session.submit(call, h.now);
+  const auto outcome = h.outcome_of(call);
+  CHECK(outcome.status == Status::bad_request);
+  CHECK(h.error(outcome).message == "a call can carry 64 attachments at most");
+}
+
+TEST_CASE("items that fit nothing are counted and dropped, and end no call") {
+  Harness h;
+  h.make_ready();
+  const auto items = [&](CallId id, std::uint64_t seq, std::uint8_t attempt = 1) {
+    proto::BundleWriter writer(proto::Kind::items, h.epoch);
+    writer.add_item(static_cast<std::uint64_t>(id), attempt, seq, std::string("\x01\xc0", 2));
+    return std::move(writer).finish();
+  };
+  const auto stream = h.submit(10s, proto::kStream);
+  const auto plain = h.submit();
+  h.give(items(stream->id, 0));  // not sent yet
+  h.requests();
+  h.give(items(CallId{12345}, 0));
+  h.give(items(plain->id, 0));
+  h.give(items(stream->id, 0, 0) + '\x01');
+  CHECK(h.session.counters().late_replies == 3);
+  CHECK(h.session.counters().malformed == 1);
+  h.epoch = 99;
+  h.give(items(stream->id, 0));
+  CHECK(h.session.counters().stale_messages == 1);
+  CHECK(h.none_completed());
+  h.epoch = 1;
+  h.give(items(stream->id, 0));
+  CHECK(h.session.take_completions().at(0).is_item);
+  CHECK(stream->items == 1);
+}
+
+TEST_CASE("an item of an earlier attempt is not the stream's that was sent again") {
+  Harness h;
+  h.make_ready();
+  const auto stream = h.submit(10s, proto::kStream | proto::kIdempotent);
+  h.requests();
+  h.session.disconnected(h.now);
+  h.make_ready();
+  h.requests();
+  proto::BundleWriter writer(proto::Kind::items, h.epoch);
+  writer.add_item(static_cast<std::uint64_t>(stream->id), 1, 0, std::string("\x01\xc0", 2));
+  h.give(std::move(writer).finish());
+  h.give(h.reply(stream->id, 1));
+  CHECK(h.session.counters().late_replies == 2);
+  CHECK(h.none_completed());
+}
+
+TEST_CASE("a window is widened of what was sent only") {
+  Harness h;
+  h.make_ready();
+  const auto stream = h.submit(10s, proto::kStream);
+  h.session.widen(stream->id, 20);
+  h.session.widen(CallId{12345}, 20);
+  CHECK(h.requests().size() == 1);
+  h.session.widen(stream->id, 20);
+  const auto all = h.messages();
+  REQUIRE(all.size() == 1);
+  std::vector<proto::Window> windows;
+  REQUIRE(proto::decode_windows(all[0].frame, windows) == nullptr);
+  CHECK(windows.size() == 1);
+}
+
+TEST_CASE("a transport that refuses what it was not given changes nothing") {
+  Harness h;
+  h.make_ready();
+  h.submit();
+  const auto sent = h.session.counters().messages_sent;
+  h.session.disconnected(h.now);
+  h.session.not_sent();
+  CHECK(h.session.counters().messages_sent == sent);
 }

@@ -269,3 +269,46 @@ TEST_CASE(
   CHECK_FALSE(h.session.draining());
   CHECK(h.requests().at(0).id == static_cast<std::uint64_t>(later->id));
 }
+
+TEST_CASE("PROTOCOL_ERROR before there is a HELLO, or behind the one that refused, is stale") {
+  const auto state = GENERATE(SessionState::disconnected, SessionState::refused);
+  Harness h;
+  h.make(state);
+  const auto counted = h.session.counters().stale_messages;
+  h.give(proto::encode(0, proto::ProtocolError{"late", {}, {}}));
+  CHECK(h.session.counters().stale_messages == counted + 1);
+  CHECK(h.session.state() == state);
+  h.session.connected(h.now);
+  h.give(proto::encode(0, proto::ProtocolError{"late", {}, {}}));  // HELLO has not been said yet
+  CHECK(h.session.counters().stale_messages == counted + 2);
+  CHECK(h.session.state() == SessionState::greeting);
+}
+
+TEST_CASE("a malformed PROTOCOL_ERROR refuses nothing") {
+  Harness h;
+  h.session.connected(h.now);
+  h.messages();
+  h.give(std::string("\x94\x01\x0c\x00\x05", 5));
+  CHECK(h.session.counters().malformed == 1);
+  CHECK(h.session.state() == SessionState::greeting);
+}
+
+TEST_CASE("a broker that takes connections and says nothing is unavailable") {
+  Harness h;
+  h.session.connected(h.now);
+  h.messages();
+  const auto call = h.submit(1s);
+  h.session.tick(h.now + 1s);
+  const auto outcome = h.outcome_of(call);
+  CHECK(outcome.status == Status::unavailable);
+  CHECK(h.error(outcome).message == "the broker at ipc://broker takes connections, but does not answer");
+}
+
+TEST_CASE("a key that is refused while there is a connection changes nothing") {
+  Harness h;
+  h.make_ready();
+  h.session.unauthorized("refuses the key", h.now);
+  CHECK(h.session.state() == SessionState::ready);
+  const auto call = h.submit();
+  CHECK(h.requests().at(0).id == static_cast<std::uint64_t>(call->id));
+}
