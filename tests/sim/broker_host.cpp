@@ -116,7 +116,12 @@ void BrokerHost::turn() {
 
 void BrokerHost::saw_arrival(const Arrived& arrived) {
   proto::Head head;
-  if (arrived.side != broker::Side::frontend || proto::decode_head(arrived.frame->bytes(), head)) return;
+  if (proto::decode_head(arrived.frame->bytes(), head)) return;
+  if (head.kind == static_cast<std::uint64_t>(proto::Kind::obituary)) {
+    proto::Obituary obituary;
+    if (!proto::decode(arrived.frame->bytes(), obituary)) obituaries_.insert(obituary.worker_epoch);
+  }
+  if (arrived.side != broker::Side::frontend) return;
   if (head.kind == static_cast<std::uint64_t>(proto::Kind::cancel)) {
     std::vector<std::uint64_t> ids;
     if (proto::decode_ids(arrived.frame->bytes(), ids)) return;
@@ -189,7 +194,8 @@ void BrokerHost::check_early_ends(const std::vector<broker::Message>& messages) 
   }
   for (const CallRecord* record : ended) {
     const auto epoch = record->worker_epoch;
-    const bool is_lost = world_.has_died(epoch) || dying_until_.contains(epoch);
+    const bool is_lost =
+        obituaries_.contains(epoch) || dying_until_.contains(epoch) || buried_.contains(epoch);
     if (record->sent_again || is_lost || told.contains(record->dispatch_id)) continue;
     return world_.fail("the worker that runs " + record->echo +
                        " was not told that nobody wants it any more");

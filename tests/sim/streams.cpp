@@ -58,7 +58,7 @@ void Worker::step_stream(std::uint64_t run) {
   if (item.cancelled) return end(run, Status::cancelled);
   if (item.seq >= record.length) return end(run, random_.chance(0.1) ? Status::app_error : Status::ok);
   std::uint64_t until = std::min({record.length, item.window, item.seq + random_.pick({1, 1, 5})});
-  if (lies_ && random_.chance(0.02)) {
+  if (world_.lies() && random_.chance(0.02)) {
     record.lied_about = true;
     if (random_.chance(0.5)) item.seq += 1;
     until = item.seq + 1;

@@ -4,10 +4,9 @@ namespace samovar::sim {
 
 using namespace std::chrono_literals;
 
-Worker::Worker(World& world, const WorkerSpec& spec, bool lies)
+Worker::Worker(World& world, const WorkerSpec& spec)
     : Peer(world, spec.name(), broker::Side::backend),
       spec_(spec),
-      lies_(lies),
       random_(world.seed(), name_),
       credit_(random_.pick<std::uint32_t>({1, 2, 4, 16, 256})),
       concurrency_(random_.pick<std::uint32_t>({1, 1, 1, 2, 8})),
@@ -37,6 +36,7 @@ void Worker::drop_epoch() {
   if (epoch_ != 0 && !drained_) world_.worker_lost(spec_.service.name);
   if (epoch_ != 0 && held() > 0) world_.worker_lost(spec_.service.name);
   epoch_ = 0;
+  if (nonce_ > 0) ++nonce_;  // an answer to its HELLO that is yet to be read counts no more
   queue_.clear();
   results_.clear();
   drained_ = draining_;
@@ -109,7 +109,7 @@ void Worker::take(const broker::Message& message) {
         queue_.push_back(std::move(item));
       }
       if (held() > credit_) return world_.fail(name_ + " holds more than its credit");
-      if (lies_ && random_.chance(0.5)) lie();
+      if (world_.lies() && random_.chance(0.5)) lie();
       if (queue_.size() > 2 && random_.chance(world_.fault_rate() / 5) && world_.takes("sudden crashes")) {
         world_.clock().after(random_.between(1us, 100us), [this] { crash(); });
       }
@@ -220,7 +220,7 @@ void Worker::flush() {
     attachments.insert(attachments.end(), result.attachments.begin(), result.attachments.end());
   }
   results_.clear();
-  const bool twice = lies_ && random_.chance(0.2);
+  const bool twice = world_.lies() && random_.chance(0.2);
   world_.network().send(*this, test::encode_replies(epoch_, replies), attachments);
   if (twice) world_.network().send(*this, test::encode_replies(epoch_, replies), attachments);
 }

@@ -100,7 +100,7 @@ void World::build() {
 void World::spawn_later(const WorkerSpec& spec) {
   clock_.after(Random(seed(), "start " + spec.name()).between(100us, 40ms), [this, spec] {
     trace(spec.name(), " is started for ", spec.service.name);
-    workers_.push_back(std::make_unique<Worker>(*this, spec, lies_));
+    workers_.push_back(std::make_unique<Worker>(*this, spec));
     network_.connect(*workers_.back());
   });
 }

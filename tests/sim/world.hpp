@@ -132,6 +132,7 @@ class BrokerHost {
   std::uint64_t queued_again_ = 0;                                   // until then
   std::map<broker::PeerId, std::uint64_t> epochs_;                   // of workers
   std::map<std::uint64_t, Time> dying_until_;                        // by epoch: those that are lost
+  std::set<std::uint64_t> obituaries_;                               // epochs
   std::map<std::uint64_t, Time> buried_;  // by epoch: the turn that did it, or a later one
   struct First {
     Time time;
@@ -192,7 +193,7 @@ class ClientHost final : public Peer {
 // in groups.
 class Worker final : public Peer {
  public:
-  Worker(World& world, const WorkerSpec& spec, bool lies);
+  Worker(World& world, const WorkerSpec& spec);
   void connected() override;
   void disconnected() override;
   void message(const broker::Message& message) override;
@@ -247,7 +248,6 @@ class Worker final : public Peer {
   void leave_when_done();
 
   const WorkerSpec spec_;
-  const bool lies_;
   Random random_;
   const std::uint32_t credit_;
   const std::uint32_t concurrency_;
@@ -340,7 +340,6 @@ class World {
   // That worker crashed. Its broker may take for what ran whatever it has not got the reply of, be that on its way to the
   // worker, or back, or lost.
   void died(std::uint64_t epoch) { died_.insert(epoch); }
-  bool has_died(std::uint64_t epoch) const { return died_.contains(epoch); }
   // Of calls of pure methods, which share their bodies.
   static bool is_shared(const std::string& body) { return body.starts_with("look "); }
   std::uint32_t deaths_of(const std::string& body) const;
@@ -356,7 +355,7 @@ class World {
   double fault_rate() const { return healing_ ? 0 : fault_rate_; }
   // Equal calls are run once, for whoever began.
   bool shares() const { return shares_; }
-  bool lies() const { return lies_; }
+  bool lies() const { return lies_ && !healing_; }
   std::size_t max_queued() const { return max_queued_; }
   std::size_t max_queued_bytes() const { return max_queued_bytes_; }
 
