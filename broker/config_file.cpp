@@ -89,6 +89,17 @@ void read_table(const toml::table& table, const std::string& path, Options& opti
     file("allow", options.security.allow);
     file("pool_key", options.security.pool_key);
   });
+  read_section(top, path, "http", [&](Section& http) {
+    http.text("listen", options.http.listen);
+    http.number("max_body", options.http.max_body, 1024, std::int64_t{1} << 31);
+    http.number("threads", options.http.threads, 1, 10'000);
+    http.texts("required", options.http.required);
+    for (const auto& [key, out] :
+         {std::pair{"token_file", &options.http.token_file}, {"key", &options.http.key}}) {
+      http.text(key, *out);
+      if (!out->empty()) *out = (std::filesystem::path(directory) / *out).lexically_normal().string();
+    }
+  });
   for_each_block(top, "service", [&](const toml::table& block) {
     options.services.push_back(read_service(path, directory, block));
   });
@@ -107,6 +118,7 @@ void read_config(std::string_view text, const std::string& path, Options& option
 
 std::string default_config() {
   const CoreConfig core;
+  const http::Options http;
   const auto ms = [](Duration duration) { return std::to_string(to_us(duration) / 1000); };
   return R"(# samovard's configuration: every key, with its default.
 
@@ -170,6 +182,16 @@ max_connections_per_address = 0   # 0: no limit; ipc has no addresses
 quarantine_after = )" +
          std::to_string(core.quarantine_after) +
          R"(                  # deaths of workers of which a request is refused; 0: never
+
+[http]
+listen = ""               # e.g. "127.0.0.1:7780": calls as JSON, /metrics, /healthz, /readyz; "": no HTTP
+token_file = ""           # callers say its first line as "Authorization: Bearer ..."; "": nothing is asked, on this machine only
+key = ""                  # with [security]: the key with which it calls the broker
+max_body = )" +
+         std::to_string(http.max_body) + R"(       # bytes of the JSON of a call
+threads = )" +
+         std::to_string(http.threads) + R"(              # calls and streams at the same time; others wait
+required = []             # services without which /readyz is not ready; []: those that there are
 
 # A service that samovard starts by itself; as many blocks as you like.
 # [[service]]

@@ -35,6 +35,10 @@ void check(Options& options) {
   if (!security.key.empty() && security.pool_key.empty() && !options.services.empty()) {
     throw BadOptions("'security.pool_key' is missing: the workers of [[service]] need a key to connect with");
   }
+  if (!options.http.listen.empty() && security.key.empty() != options.http.key.empty()) {
+    throw BadOptions(
+        "'http.key' and 'security.key' belong together: HTTP calls the broker with a key of its own");
+  }
   const bool anyone = security.key.empty() && !options.insecure;
   for (const auto* endpoints : {&options.frontend, &options.backend}) {
     for (const auto& endpoint : *endpoints) check_endpoint(endpoint, !anyone);
@@ -63,6 +67,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   std::string log_format;
   std::vector<int> cpus;
   std::string state_directory;
+  std::string http;
   bool insecure = false;
   bool print_default_config = false;
   app.add_option("--config", config, "A TOML file; --print-default-config shows its keys")->type_name("FILE");
@@ -74,6 +79,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
                  std::string("Where workers connect; repeatable (default ") + kBackend + ")")
       ->type_name("ENDPOINT")
       ->allow_extra_args(false);
+  app.add_option("--http", http, "Serve HTTP there as well: calls as JSON, /metrics, /healthz, /readyz")
+      ->type_name("HOST:PORT");
   app.add_flag("--insecure", insecure,
                "Allow endpoints beyond this machine, though nothing tells who connects");
   app.add_option("--cpus", cpus, "Run on these CPUs only, with the workers that it starts (e.g. 0 or 2,3)")
@@ -111,6 +118,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   if (!backend.empty()) options.backend = backend;
   if (options.frontend.empty()) options.frontend = {kFrontend};
   if (options.backend.empty()) options.backend = {kBackend};
+  if (!http.empty()) options.http.listen = http;
   if (!cpus.empty()) options.cpus = cpus;
   if (!state_directory.empty()) options.state_directory = state_directory;
   if (!log_level.empty()) options.log.level = log_level;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/core/config.hpp"
+#include "http/options.hpp"
 
 namespace samovar::broker {
 
@@ -49,6 +50,7 @@ struct Options {
   std::vector<ServiceOptions> services;
   SecurityOptions security;
   ConnectionLimits connections;
+  http::Options http;
   LogOptions log;
   CoreConfig core;
 };

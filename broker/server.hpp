@@ -30,6 +30,8 @@ class Server {
   int run();
 
   std::string ready_line() const;
+  // Where clients connect: the first of them.
+  const std::string& frontend() const { return frontend_.endpoints().front(); }
 
  private:
   void receive(Gate& gate, Side side, TimePoint now);

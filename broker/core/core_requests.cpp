@@ -243,6 +243,7 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   request.worker = &worker;
   request.queued_us =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(to_us(now - request.queued_since), 0xffff'ffff));
+  request.method->queued.add(request.queued_us);
   request.dispatch_id = static_cast<DispatchId>(++dispatch_serial_);
   request.runs += 1;
   in_flight_.insert(raw(request.dispatch_id), request);
@@ -311,6 +312,7 @@ void Core::take_reply(Worker& worker, const proto::ReplyItem& item, const Frames
   Service& service = *request.service;
   if (item.run_us > 0 || item.status == Status::ok) {
     request.method->run_time.sample(item.run_us);
+    request.method->run.add(item.run_us);
     service.pace.ended(item.run_us);
   }
   release(request);

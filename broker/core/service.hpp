@@ -5,6 +5,7 @@
 #include <string>
 
 #include "broker/core/estimate.hpp"
+#include "broker/core/histogram.hpp"
 #include "broker/core/queue.hpp"
 #include "broker/core/worker.hpp"
 
@@ -25,6 +26,8 @@ struct Method {
   Duration timeout{};                                  // of requests that name none; 0: the broker's default
   Duration hard_timeout{};                             // its supervisor's; shown only
   RunTime run_time;
+  Histogram queued;
+  Histogram run;
   std::array<std::uint64_t, kStatusCount> outcomes{};  // by status
 };
 

@@ -16,8 +16,17 @@ void pack_outcomes(Packer& packer, const std::array<std::uint64_t, kStatusCount>
   for (std::uint8_t i = 0; i < kStatusCount; ++i) entry(packer, to_word(static_cast<Status>(i)), outcomes[i]);
 }
 
+void pack_histogram(Packer& packer, std::string_view key, const Histogram& histogram) {
+  packer.pack(key);
+  packer.pack_map(2);
+  entry(packer, "counts", histogram.counts());
+  entry(packer, "sum_us", histogram.sum_us());
+}
+
 void pack_method(Packer& packer, const Method& method) {
-  packer.pack_map(8);
+  packer.pack_map(10);
+  pack_histogram(packer, "queued", method.queued);
+  pack_histogram(packer, "run", method.run);
   entry(packer, "name", method.name);
   entry(packer, "idempotent", method.idempotent);
   entry(packer, "pure", method.pure);
@@ -75,7 +84,8 @@ std::string Core::services() const {
 std::string Core::status(TimePoint now) const {
   msgpack::sbuffer buffer;
   Packer packer(buffer);
-  packer.pack_map(6);
+  packer.pack_map(7);
+  entry(packer, "bounds_us", Histogram::kBoundsUs);
 
   packer.pack(std::string_view("broker"));
   packer.pack_map(8);

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ def many_descriptors() -> None:
     """For tests with a thousand sockets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> None:
+    """Whoever starts the tests in the background has SIGINT ignored, by them and by what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

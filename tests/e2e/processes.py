@@ -135,7 +135,7 @@ class Broker(Program):
 
     def wait_until_ready(self) -> None:
         """Waits for its ready line, which names the endpoints."""
-        ready = self.wait_for_line(r"^samovard: ready((, (frontend|backend) \S+?)+)$")[1]
+        ready = self.wait_for_line(r"^samovard: ready((, (frontend|backend|http) \S+?)+)$")[1]
         found = re.findall(r", (frontend|backend) ([^\s,]+)", ready)
         self.frontends = [endpoint for side, endpoint in found if side == "frontend"]
         self.backends = [endpoint for side, endpoint in found if side == "backend"]

@@ -1,0 +1,352 @@
+#include "http/server.hpp"
+
+#include <httplib.h>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <samovar/client.hpp>
+
+#include "http/metrics.hpp"
+#include "http/problem.hpp"
+#include "tools/common/arguments.hpp"
+
+namespace samovar::http {
+namespace {
+
+using namespace std::chrono_literals;
+using tools::Json;
+
+constexpr const char* kJson = "application/json";
+constexpr const char* kProblem = "application/problem+json";
+constexpr const char* kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
+// Health is asked for by those who have little patience.
+constexpr auto kHealthTimeout = 800ms;
+
+std::string read_token(const std::string& path) {
+  std::string token;
+  std::ifstream file(path);
+  if (!std::getline(file, token) || token.empty())
+    throw CannotServe("cannot read a token from the first line of '" + path + "' (http.token_file)");
+  return token;
+}
+
+// Takes as long for any text of the same length.
+bool is_equal(const std::string& left, const std::string& right) {
+  unsigned difference = left.size() != right.size();
+  for (std::size_t i = 0; i < left.size() && i < right.size(); ++i)
+    difference |= static_cast<unsigned char>(left[i] ^ right[i]);
+  return difference == 0;
+}
+
+struct Address {
+  std::string host;
+  int port = 0;
+};
+
+Address split(const std::string& listen) {
+  const auto colon = listen.rfind(':');
+  Address address;
+  if (colon == std::string::npos || colon == 0 || colon + 1 == listen.size() ||
+      listen.find_first_not_of("0123456789", colon + 1) != std::string::npos || listen.size() - colon > 6) {
+    throw CannotServe("'" + listen + "' is no HOST:PORT to listen on (http.listen)");
+  }
+  address.host = listen.substr(0, colon);
+  if (address.host.front() == '[' && address.host.back() == ']')
+    address.host = address.host.substr(1, address.host.size() - 2);
+  address.port = std::stoi(listen.substr(colon + 1));
+  return address;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+// Of the header Host, without the port.
+std::string host_of(const std::string& header) {
+  if (header.starts_with('[')) return header.substr(1, header.find(']') - 1);
+  return header.substr(0, header.find(':'));
+}
+
+void answer(httplib::Response& response, const Problem& problem) {
+  response.status = problem.status;
+  if (problem.retry_after_s) response.set_header("Retry-After", std::to_string(*problem.retry_after_s));
+  response.set_content(problem.body, kProblem);
+}
+
+// How a call is to be made: its arguments in msgpack, and its options. Throws Problem for what is wrong.
+struct Order {
+  std::string args;
+  std::string kwargs;
+  std::optional<std::chrono::microseconds> timeout;
+  bool idempotent = false;
+  std::optional<Priority> priority;
+
+  // Makes the call with the options that were said.
+  template <typename Make>
+  auto with_options(const Make& make) const {
+    const auto body = packed(args, kwargs);
+    const Idempotent again{idempotent};
+    if (timeout && priority) return make(body, again, samovar::timeout(*timeout), *priority);
+    if (timeout) return make(body, again, samovar::timeout(*timeout));
+    if (priority) return make(body, again, *priority);
+    return make(body, again);
+  }
+
+  explicit Order(const httplib::Request& request) {
+    if (!request.body.empty() && !request.get_header_value("Content-Type").starts_with(kJson)) {
+      throw problem_of(415, "bad_request",
+                       "the arguments have to be JSON: say Content-Type: application/json");
+    }
+    read_body(request.body);
+    if (const auto text = request.get_header_value("Samovar-Timeout"); !text.empty()) {
+      timeout = tools::parse_duration(text);
+      if (!timeout)
+        throw problem_of(400, "bad_request",
+                         "Samovar-Timeout: '" + text + "' is no duration, like 500ms or 2s");
+    }
+    idempotent = is_on(request, "Samovar-Idempotent");
+    if (const auto text = request.get_header_value("Samovar-Priority"); !text.empty()) {
+      static const std::map<std::string, Priority> kWords{
+          {"urgent", Priority::urgent}, {"normal", Priority::normal}, {"bulk", Priority::bulk}};
+      const auto at = kWords.find(text);
+      if (at == kWords.end())
+        throw problem_of(400, "bad_request",
+                         "Samovar-Priority: '" + text + "' is not urgent, normal or bulk");
+      priority = at->second;
+    }
+  }
+
+ private:
+  static bool is_on(const httplib::Request& request, const char* name) {
+    const auto text = request.get_header_value(name);
+    if (text.empty() || text == "false") return false;
+    if (text == "true") return true;
+    throw problem_of(400, "bad_request", std::string(name) + ": '" + text + "' is not true or false");
+  }
+
+  // An array is the arguments, an object those by name.
+  void read_body(const std::string& body) {
+    Json parsed = body.empty() ? Json::array() : tools::parse_argument(body);
+    if (parsed.is_array()) {
+      args = tools::to_msgpack(parsed);
+    } else if (parsed.is_object()) {
+      args = tools::to_msgpack(Json::array());
+      if (!parsed.empty()) kwargs = tools::to_msgpack(parsed);
+    } else {
+      throw problem_of(
+          400, "bad_request",
+          "the body has to be a JSON array, the arguments, or a JSON object, the arguments by name");
+    }
+  }
+};
+
+// One line of a stream of server-sent events.
+std::string event_of(const char* event, const std::string& data) {
+  return (*event ? std::string("event: ") + event + '\n' : std::string()) + "data: " + data + "\n\n";
+}
+
+}  // namespace
+
+struct Server::Impl {
+  const Options options;
+  const std::string token;
+  const Address address;
+  std::string url;
+  Client client;
+  httplib::Server server;
+  std::thread thread;
+
+  Impl(const Options& given, const std::string& broker, const std::string& broker_key)
+      : options(given),
+        token(given.token_file.empty() ? "" : read_token(given.token_file)),
+        address(split(given.listen)),
+        client(broker, ClientOptions{.name = "http", .key_file = given.key, .broker_key_file = broker_key}) {
+    if (!is_loopback(address.host) && token.empty()) {
+      throw CannotServe("'" + options.listen +
+                        "' is beyond this machine, where callers have to say a token (http.token_file)");
+    }
+    server.new_task_queue = [this] { return new httplib::ThreadPool(options.threads); };
+    server.set_payload_max_length(options.max_body);
+    server.set_read_timeout(5s);
+    server.set_write_timeout(5s);
+    server.set_keep_alive_timeout(5);
+    server.set_tcp_nodelay(true);
+    // Its default would let a second server share the port.
+    server.set_socket_options([](socket_t socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
+    routes();
+    const int port = address.port == 0 ? server.bind_to_any_port(address.host) : address.port;
+    if (port <= 0 || (address.port != 0 && !server.bind_to_port(address.host, address.port))) {
+      throw CannotServe("cannot listen on '" + options.listen + "' for HTTP: is it in use? (http.listen)");
+    }
+    const bool v6 = address.host.find(':') != std::string::npos;
+    url = "http://" + (v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(port);
+    thread = std::thread([this] { server.listen_after_bind(); });
+  }
+
+  ~Impl() {
+    server.stop();
+    thread.join();
+  }
+
+  void routes() {
+    server.set_pre_routing_handler([this](const auto& request, auto& response) {
+      return admits(request, response) ? httplib::Server::HandlerResponse::Unhandled
+                                       : httplib::Server::HandlerResponse::Handled;
+    });
+    server.Post(R"(/v1/call/([^/]+))",
+                [this](const auto& request, auto& response) { call(request, response); });
+    server.Post(R"(/v1/stream/([^/]+))",
+                [this](const auto& request, auto& response) { stream(request, response); });
+    server.Get("/v1/services", [this](const auto&, auto& response) { show("samovar.services", response); });
+    server.Get("/v1/status", [this](const auto&, auto& response) { show("samovar.status", response); });
+    server.Get("/metrics", [this](const auto&, auto& response) { metrics(response); });
+    server.Get("/healthz", [this](const auto&, auto& response) { health(response); });
+    server.Get("/readyz", [this](const auto&, auto& response) { readiness(response); });
+    server.set_error_handler([](const auto& request, auto& response) {
+      if (!response.body.empty()) return;
+      const std::string what = request.method + ' ' + request.path;
+      if (response.status == 413)
+        return answer(response, problem_of(413, "too_large", "the body is too large"));
+      if (response.status == 404)
+        return answer(response,
+                      problem_of(404, "bad_request",
+                                 "there is no " + what + "; calls are POST /v1/call/SERVICE.METHOD"));
+      answer(response, problem_of(response.status, "bad_request", what + " was not understood"));
+    });
+    server.set_exception_handler([](const auto&, auto& response, std::exception_ptr) {
+      answer(response, problem_of(500, "internal", "a defect of samovard"));
+    });
+  }
+
+  // Health is for anybody. A page of somebody else's that has this machine's name resolved to here says another Host.
+  bool admits(const httplib::Request& request, httplib::Response& response) const {
+    if (request.path == "/healthz" || request.path == "/readyz") return true;
+    if (!token.empty()) {
+      if (is_equal(request.get_header_value("Authorization"), "Bearer " + token)) return true;
+      response.set_header("WWW-Authenticate", "Bearer");
+      return answer(response, problem_of(401, "unauthorized", "say Authorization: Bearer TOKEN")), false;
+    }
+    const auto host = host_of(request.get_header_value("Host"));
+    if (is_loopback(host) || host == address.host) return true;
+    return answer(response, problem_of(403, "unauthorized", "'" + host + "' is not this server's name")),
+           false;
+  }
+
+  void call(const httplib::Request& request, httplib::Response& response) {
+    try {
+      const Order order(request);
+      const std::string method = request.matches[1];
+      const auto result = order.with_options(
+          [&](const auto&... said) { return client.try_call<Value>(method, said..., WantMetadata{true}); });
+      if (!result.ok()) return answer(response, problem_of(result.error()));
+      const auto& metadata = result.metadata();
+      response.set_header("Samovar-Worker", metadata.worker);
+      response.set_header("Samovar-Run-Us", std::to_string(metadata.running.count()));
+      if (metadata.queued) response.set_header("Samovar-Queued-Us", std::to_string(metadata.queued->count()));
+      response.set_content(result->to_json(), kJson);
+    } catch (const Problem& problem) {
+      answer(response, problem);
+    }
+  }
+
+  // Server-sent events: the items, then `end`, or `error` with a problem.
+  void stream(const httplib::Request& request, httplib::Response& response) {
+    try {
+      const Order order(request);
+      const std::string method = request.matches[1];
+      auto items = std::make_shared<Stream<Value>>(
+          order.with_options([&](const auto&... said) { return client.stream<Value>(method, said...); }));
+      std::optional<Value> first;
+      try {
+        first = items->next();  // what fails before its first item has a status of its own
+      } catch (const Error& error) {
+        return answer(response, problem_of(error));
+      }
+      auto next = std::make_shared<std::optional<Value>>(std::move(first));
+      response.set_header("Cache-Control", "no-store");
+      response.set_chunked_content_provider("text/event-stream", [items, next](std::size_t, auto& sink) {
+        return send_item(*items, *next, sink);
+      });
+    } catch (const Problem& problem) {
+      answer(response, problem);
+    }
+  }
+
+  static bool send_item(Stream<Value>& items, std::optional<Value>& next, httplib::DataSink& sink) {
+    const auto send = [&sink](const std::string& text) { return sink.write(text.data(), text.size()); };
+    if (!next) {
+      send(event_of("end", "null"));
+      sink.done();
+      return true;
+    }
+    if (!send(event_of("", next->to_json()))) return false;  // the reader has gone: the stream is cancelled
+    try {
+      next = items.next();
+    } catch (const Error& error) {
+      send(event_of("error", problem_of(error).body));
+      sink.done();
+    }
+    return true;
+  }
+
+  void show(const char* method, httplib::Response& response) {
+    const auto result = client.try_call<Value>(method);
+    if (!result.ok()) return answer(response, problem_of(result.error()));
+    response.set_content(result->to_json(), kJson);
+  }
+
+  void metrics(httplib::Response& response) {
+    const auto result = client.try_call<Value>("samovar.status", timeout(5s));
+    if (!result.ok()) return answer(response, problem_of(result.error()));
+    response.set_content(metrics_of(Json::parse(result->to_json())), kPrometheus);
+  }
+
+  void health(httplib::Response& response) {
+    const auto result = client.try_call<Value>("samovar.ping", timeout(kHealthTimeout));
+    if (!result.ok()) return answer(response, problem_of(503, "unavailable", result.error().message()));
+    response.set_content(R"({"status":"ok"})", kJson);
+  }
+
+  // Ready: each required service has a worker that is; without any, each that is known.
+  void readiness(httplib::Response& response) {
+    const auto result = client.try_call<Value>("samovar.services", timeout(kHealthTimeout));
+    if (!result.ok()) return answer(response, problem_of(503, "unavailable", result.error().message()));
+    Json states = Json::object();
+    for (const auto& name : options.required) states[name] = "missing";
+    for (const auto& service : Json::parse(result->to_json())) {
+      const std::string name = service.value("name", "");
+      if (options.required.empty() || states.contains(name)) states[name] = service.value("state", "");
+    }
+    bool ready = true;
+    for (const auto& state : states) ready = ready && state == "ready";
+    response.status = ready ? 200 : 503;
+    const Json body{{"status", ready ? "ready" : "not ready"}, {"services", states}};
+    response.set_content(body.dump(), kJson);
+  }
+};
+
+Server::Server(const Options& options, const std::string& broker, const std::string& broker_key) {
+  try {
+    impl_ = std::make_unique<Impl>(options, broker, broker_key);
+  } catch (const std::invalid_argument& error) {
+    throw CannotServe(error.what());
+  }
+}
+
+Server::~Server() = default;
+
+const std::string& Server::address() const {
+  return impl_->url;
+}
+
+}  // namespace samovar::http
