@@ -237,7 +237,7 @@ def test_a_required_service_that_is_missing_is_not_ready(scene: Scene) -> None:
         {"status": "not ready", "services": {"kitchen": "missing"}},
     )
     scene.pool(broker.backend)
-    assert web.ask("GET", "/readyz")[0] == 200
+    wait_until(lambda: web.ask("GET", "/readyz")[0] == 200, "it does not become ready")
 
 
 def test_many_at_once_and_a_flood_of_connections_slow_no_client_down(
