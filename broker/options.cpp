@@ -97,8 +97,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
                "Print a configuration file with all defaults, and exit");
   app.set_version_flag("--version", std::string("samovard ") + SAMOVAR_VERSION);
   app.footer(
-      "Exit codes: 0 ended by SIGTERM or SIGINT after draining; 2 wrong options, configuration or "
-      "endpoints.");
+      "Exit codes: 0 ended by SIGTERM or SIGINT after draining; 143 ended at once by a second one; 2 wrong "
+      "options, configuration or endpoints.");
 
   try {
     app.parse(argc, argv);

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "broker/core/counters.hpp"
+
 namespace samovar::http {
 namespace {
 
@@ -17,6 +19,13 @@ std::string escaped(const std::string& text) {
     out += c == '\n' ? std::string("\\n") : std::string(1, c);
   }
   return out;
+}
+
+std::string help_of(const std::string& counter) {
+  for (const auto& known : broker::kCounters) {
+    if (known.name == counter) return std::string(known.help);
+  }
+  return "A counter of the broker.";
 }
 
 std::string in_braces(const Labels& labels) {
@@ -156,7 +165,7 @@ std::string metrics_of(const Json& status) {
   const Json counters = status.value("counters", Json::object());
   for (const auto& [name, count] : counters.items()) {
     const std::string family = "samovar_" + name + "_total";
-    page.family(family, "counter", "A counter of the broker; docs/running.md says of what.");
+    page.family(family, "counter", help_of(name).c_str());
     page.sample(family, {}, number(count));
   }
   return page.text();
