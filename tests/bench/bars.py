@@ -363,7 +363,7 @@ BARS = [
     ),
     Bar(
         "overload_goodput",
-        "calls done a second at 2, 5 and 10 times the capacity, the least / the peak",
+        "calls done a second at 2, 5 and 10 times the capacity, the least / the peak of all loads",
         _figure("overload", "goodput"),
         0.95,
     ),

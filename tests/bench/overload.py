@@ -130,7 +130,7 @@ def _figures(
     capacity: float, points: list[dict[str, Any]], alone: float, beside: float
 ) -> dict[str, Any]:
     beyond = [point for point in points if point["load"] >= 2]
-    peak = max(capacity, *(point["goodput_rps"] for point in points))
+    peak = max(point["goodput_rps"] for point in points)
     return {
         "capacity_rps": capacity,
         "points": points,
