@@ -177,7 +177,7 @@ max_queued_bytes_per_client = )" +
          std::to_string(core.max_queued_bytes_per_client) + R"(
 max_requests_per_second_per_client = )" +
          std::to_string(core.max_requests_per_second_per_client) + R"(   # 0: no limit
-max_connections = 0               # 0: as many as nine tenths of the limit of descriptors
+max_connections = 0               # beyond it no more clients; 0: nine tenths of the limit of descriptors
 max_connections_per_address = 0   # 0: no limit; ipc has no addresses
 quarantine_after = )" +
          std::to_string(core.quarantine_after) +

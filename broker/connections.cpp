@@ -50,24 +50,24 @@ std::optional<std::string> address_of(int descriptor) {
 
 }  // namespace
 
-Connections::Connections(const ConnectionLimits& limits)
-    : per_address_(limits.per_address),
-      most_(limits.connections > 0 ? limits.connections : descriptors_left()),
-      full_at_{limits.connections > 0 ? most_ : share(kFull, most_),
-               limits.connections > 0 ? most_ : share(kFullForAll, most_)} {}
+Connections::Connections(const ConnectionLimits& limits) : per_address_(limits.per_address) {
+  const std::size_t left = descriptors_left();
+  full_at_[index(Side::frontend)] = share(kFull, left);
+  full_at_[index(Side::backend)] = share(kFullForAll, left);
+  std::size_t& clients = full_at_[index(Side::frontend)];
+  if (limits.connections > 0) clients = std::min(clients, limits.connections);
+}
 
 void Connections::opened(Side side, int descriptor) {
   closed(descriptor);  // another connection's before, of whose end nobody told
   const auto address = address_of(descriptor);
   if (!address) return;  // it is gone already
-  if (is_full(side)) {
-    return refuse(descriptor, std::to_string(open()) +
-                                  " connections are open: new ones are refused until some have left "
-                                  "(max_connections, or the limit of descriptors)");
-  }
+  if (is_full(side)) return refuse(descriptor);
   if (!address->empty() && per_address_ > 0 && by_address_[*address] >= per_address_) {
-    return refuse(descriptor, "refused a connection from " + *address + ": it has " +
-                                  std::to_string(per_address_) + " (max_connections_per_address)");
+    notes_.push_back({Note::Level::warning, "connections",
+                      "refused a connection from " + *address + ": it has " + std::to_string(per_address_) +
+                          " (max_connections_per_address)"});
+    return refuse(descriptor);
   }
   if (!address->empty()) by_address_[*address] += 1;
   addresses_.emplace(descriptor, *address);
@@ -84,18 +84,23 @@ void Connections::closed(int descriptor) {
 bool Connections::is_full(Side side) {
   bool& full = full_[index(side)];
   const std::size_t full_at = full_at_[index(side)];
-  if (open() >= full_at) forget_unseen();
-  if (full) {
-    full = open() >= share(kRoomAgain, full_at);
-    if (!full) notes_.push_back({Note::Level::info, "connections", "new connections are taken again"});
-  } else {
-    full = open() >= full_at;
+  if (open() >= full_at && refused_ >= look_again_at_) forget_unseen();
+  if (full && open() < share(kRoomAgain, full_at)) {
+    full = false;
+    notes_.push_back({Note::Level::info, "connections", "new connections are taken again"});
+  } else if (!full && open() >= full_at) {
+    full = true;
+    notes_.push_back({Note::Level::warning, "connections",
+                      std::to_string(open()) +
+                          " connections are open: new ones are refused until some have left "
+                          "(max_connections, or the limit of descriptors)"});
   }
   return full;
 }
 
-// libzmq does not tell of every end.
+// libzmq does not tell of every end. To look costs a system call for each: not for each that is refused.
 void Connections::forget_unseen() {
+  look_again_at_ = refused_ + open();
   std::vector<int> gone;
   for (const auto& [descriptor, address] : addresses_) {
     if (!address_of(descriptor)) gone.push_back(descriptor);
@@ -103,10 +108,9 @@ void Connections::forget_unseen() {
   for (const int descriptor : gone) closed(descriptor);
 }
 
-void Connections::refuse(int descriptor, std::string why) {
+void Connections::refuse(int descriptor) {
   refused_ += 1;
   ::shutdown(descriptor, SHUT_RDWR);
-  notes_.push_back({Note::Level::warning, "connections", std::move(why)});
 }
 
 }  // namespace samovar::broker

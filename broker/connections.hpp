@@ -31,15 +31,15 @@ class Connections {
  private:
   bool is_full(Side side);
   void forget_unseen();
-  void refuse(int descriptor, std::string why);
+  void refuse(int descriptor);
 
-  const std::size_t per_address_;                   // 0: no limit
-  const std::size_t most_;                          // of both sides
-  std::size_t full_at_[2];                          // by side: workers may still come when clients may not
-  bool full_[2] = {false, false};                   // likewise, until enough have left
-  std::unordered_map<int, std::string> addresses_;  // by descriptor; empty over ipc
+  const std::size_t per_address_;  // 0: no limit
+  std::size_t full_at_[2];         // by side, of both together: workers may still come when clients may not
+  bool full_[2] = {false, false};  // by side, until enough have left
+  std::unordered_map<int, std::string> addresses_;           // by descriptor; empty over ipc
   std::unordered_map<std::string, std::size_t> by_address_;  // how many
   std::uint64_t refused_ = 0;
+  std::uint64_t look_again_at_ = 0;  // of refused_: those that are gone untold are looked for
   std::vector<Note> notes_;
 };
 

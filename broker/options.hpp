@@ -36,7 +36,7 @@ struct SecurityOptions {
 };
 
 struct ConnectionLimits {
-  std::size_t connections = 0;  // of clients and of workers together; 0: by the limit of descriptors
+  std::size_t connections = 0;  // beyond so many in all no more clients; 0: by the limit of descriptors
   std::size_t per_address = 0;  // 0: no limit
 };
 

@@ -1,11 +1,8 @@
 #include "http/server.hpp"
 
 #include <httplib.h>
-#include <atomic>
 #include <chrono>
 #include <fstream>
-#include <map>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -13,7 +10,9 @@
 
 #include <samovar/client.hpp>
 
+#include "http/address.hpp"
 #include "http/metrics.hpp"
+#include "http/order.hpp"
 #include "http/problem.hpp"
 #include "tools/common/arguments.hpp"
 
@@ -45,109 +44,17 @@ bool is_equal(const std::string& left, const std::string& right) {
   return difference == 0;
 }
 
-struct Address {
-  std::string host;
-  int port = 0;
-};
-
-Address split(const std::string& listen) {
-  const auto colon = listen.rfind(':');
-  Address address;
-  if (colon == std::string::npos || colon == 0 || colon + 1 == listen.size() ||
-      listen.find_first_not_of("0123456789", colon + 1) != std::string::npos || listen.size() - colon > 6) {
-    throw CannotServe("'" + listen + "' is no HOST:PORT to listen on (http.listen)");
-  }
-  address.host = listen.substr(0, colon);
-  if (address.host.front() == '[' && address.host.back() == ']')
-    address.host = address.host.substr(1, address.host.size() - 2);
-  address.port = std::stoi(listen.substr(colon + 1));
-  return address;
-}
-
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-// Of the header Host, without the port.
-std::string host_of(const std::string& header) {
-  if (header.starts_with('[')) return header.substr(1, header.find(']') - 1);
-  return header.substr(0, header.find(':'));
-}
-
 void answer(httplib::Response& response, const Problem& problem) {
   response.status = problem.status;
   if (problem.retry_after_s) response.set_header("Retry-After", std::to_string(*problem.retry_after_s));
   response.set_content(problem.body, kProblem);
 }
 
-// How a call is to be made: its arguments in msgpack, and its options. Throws Problem for what is wrong.
-struct Order {
-  std::string args;
-  std::string kwargs;
-  std::optional<std::chrono::microseconds> timeout;
-  bool idempotent = false;
-  std::optional<Priority> priority;
+Order order_of(const httplib::Request& request) {
+  return Order::read(request.body, [&](const char* name) { return request.get_header_value(name); });
+}
 
-  // Makes the call with the options that were said.
-  template <typename Make>
-  auto with_options(const Make& make) const {
-    const auto body = packed(args, kwargs);
-    const Idempotent again{idempotent};
-    if (timeout && priority) return make(body, again, samovar::timeout(*timeout), *priority);
-    if (timeout) return make(body, again, samovar::timeout(*timeout));
-    if (priority) return make(body, again, *priority);
-    return make(body, again);
-  }
-
-  explicit Order(const httplib::Request& request) {
-    if (!request.body.empty() && !request.get_header_value("Content-Type").starts_with(kJson)) {
-      throw problem_of(415, "bad_request",
-                       "the arguments have to be JSON: say Content-Type: application/json");
-    }
-    read_body(request.body);
-    if (const auto text = request.get_header_value("Samovar-Timeout"); !text.empty()) {
-      timeout = tools::parse_duration(text);
-      if (!timeout)
-        throw problem_of(400, "bad_request",
-                         "Samovar-Timeout: '" + text + "' is no duration, like 500ms or 2s");
-    }
-    idempotent = is_on(request, "Samovar-Idempotent");
-    if (const auto text = request.get_header_value("Samovar-Priority"); !text.empty()) {
-      static const std::map<std::string, Priority> kWords{
-          {"urgent", Priority::urgent}, {"normal", Priority::normal}, {"bulk", Priority::bulk}};
-      const auto at = kWords.find(text);
-      if (at == kWords.end())
-        throw problem_of(400, "bad_request",
-                         "Samovar-Priority: '" + text + "' is not urgent, normal or bulk");
-      priority = at->second;
-    }
-  }
-
- private:
-  static bool is_on(const httplib::Request& request, const char* name) {
-    const auto text = request.get_header_value(name);
-    if (text.empty() || text == "false") return false;
-    if (text == "true") return true;
-    throw problem_of(400, "bad_request", std::string(name) + ": '" + text + "' is not true or false");
-  }
-
-  // An array is the arguments, an object those by name.
-  void read_body(const std::string& body) {
-    Json parsed = body.empty() ? Json::array() : tools::parse_argument(body);
-    if (parsed.is_array()) {
-      args = tools::to_msgpack(parsed);
-    } else if (parsed.is_object()) {
-      args = tools::to_msgpack(Json::array());
-      if (!parsed.empty()) kwargs = tools::to_msgpack(parsed);
-    } else {
-      throw problem_of(
-          400, "bad_request",
-          "the body has to be a JSON array, the arguments, or a JSON object, the arguments by name");
-    }
-  }
-};
-
-// One line of a stream of server-sent events.
+// One of a stream of server-sent events.
 std::string event_of(const char* event, const std::string& data) {
   return (*event ? std::string("event: ") + event + '\n' : std::string()) + "data: " + data + "\n\n";
 }
@@ -166,7 +73,7 @@ struct Server::Impl {
   Impl(const Options& given, const std::string& broker, const std::string& broker_key)
       : options(given),
         token(given.token_file.empty() ? "" : read_token(given.token_file)),
-        address(split(given.listen)),
+        address(Address::parse(given.listen)),
         client(broker, ClientOptions{.name = "http", .key_file = given.key, .broker_key_file = broker_key}) {
     if (!is_loopback(address.host) && token.empty()) {
       throw CannotServe("'" + options.listen +
@@ -188,8 +95,7 @@ struct Server::Impl {
     if (port <= 0 || (address.port != 0 && !server.bind_to_port(address.host, address.port))) {
       throw CannotServe("cannot listen on '" + options.listen + "' for HTTP: is it in use? (http.listen)");
     }
-    const bool v6 = address.host.find(':') != std::string::npos;
-    url = "http://" + (v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(port);
+    url = address.url(port);
     thread = std::thread([this] { server.listen_after_bind(); });
   }
 
@@ -244,7 +150,7 @@ struct Server::Impl {
 
   void call(const httplib::Request& request, httplib::Response& response) {
     try {
-      const Order order(request);
+      const Order order = order_of(request);
       const std::string method = request.matches[1];
       const auto result = order.with_options(
           [&](const auto&... said) { return client.try_call<Value>(method, said..., WantMetadata{true}); });
@@ -262,7 +168,7 @@ struct Server::Impl {
   // Server-sent events: the items, then `end`, or `error` with a problem.
   void stream(const httplib::Request& request, httplib::Response& response) {
     try {
-      const Order order(request);
+      const Order order = order_of(request);
       const std::string method = request.matches[1];
       auto items = std::make_shared<Stream<Value>>(
           order.with_options([&](const auto&... said) { return client.stream<Value>(method, said...); }));

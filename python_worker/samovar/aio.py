@@ -11,9 +11,9 @@ from typing import Any
 
 import zmq
 
-from samovar.calls import Call, Options, Reply, new_call
+from samovar.outgoing import Call, Options, Reply, new_call
 from samovar.channel import Channel
-from samovar.client import Caller, changed, endpoint_or_default, key_files
+from samovar.caller import Caller, endpoint_or_default, key_files
 from samovar.keys import read_keys
 
 
@@ -36,21 +36,6 @@ class Client(Caller[Coroutine[Any, Any, Any]]):
         self._options = Options(timeout=timeout)
         keys = read_keys(key_files(key_file, broker_key_file))
         self._shared = _Shared(endpoint_or_default(endpoint), name, keys)
-
-    def options(
-        self,
-        *,
-        timeout: float | None = None,
-        idempotent: bool | None = None,
-        priority: int | None = None,
-        metadata: bool | None = None,
-        window: int | None = None,
-    ) -> "Client":
-        """The same client with other options."""
-        other = object.__new__(Client)
-        other._shared = self._shared
-        other._options = changed(self._options, timeout, idempotent, priority, metadata, window)
-        return other
 
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """The result. Raises samovar.Error when there is none."""

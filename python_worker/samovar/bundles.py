@@ -58,7 +58,7 @@ def decode_requests(frame: bytes, attachments: int = 0) -> Message:
     )
     for start in range(REQUEST_HEAD, len(message), REQUEST_ITEM):
         item = message[start : start + REQUEST_ITEM]
-        _check_prefix(item)
+        _check_prefix(item[:4])
         claimed += attachments_of(item[7])
         reason = _why_refused(item, start in large)
         if reason is not None:
@@ -93,42 +93,37 @@ def decode_replies(frame: bytes, attachments: int = 0) -> Message:
 
     Values and exts are decoded as by wire.unpack_what_can_be().
     """
-    message = wire.decode(frame)
-    if message[1] != wire.REPLY:
-        raise WireError(f"a message of kind {message[1]} is no REPLY")
-    _check_count(len(message) - REPLY_HEAD, REPLY_ITEM)
-    claimed = 0
-    large = _large_exts(frame, message[REPLY_HEAD + 5 :: REPLY_ITEM], REPLY_HEAD, REPLY_ITEM)
+    message = _decode_answers(frame, wire.REPLY, REPLY_ITEM, numbers=4, attachments=attachments)
     for start in range(REPLY_HEAD, len(message), REPLY_ITEM):
-        item = message[start : start + REPLY_ITEM]
-        _check_prefix(item)
-        if item[2] != wire.OK and type(item[4]) is not dict:
+        _, _, status, _, value, _ = message[start : start + REPLY_ITEM]
+        if status != wire.OK and type(value) is not dict:
             raise WireError("the value of an error is not a map")
-        reason = _why_bad_ext(item[5], start in large)
-        if reason is not None:
-            raise WireError(reason)
-        claimed += attachments_of(item[5])
-    if claimed != attachments:
-        raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
     return message
 
 
 def decode_items(frame: bytes, attachments: int = 0) -> Message:
     """ITEMS as its flat list, with every check. Raises WireError. Values as in decode_replies()."""
+    return _decode_answers(frame, wire.ITEMS, STREAM_ITEM, numbers=3, attachments=attachments)
+
+
+def _decode_answers(
+    frame: bytes, kind: int, per_item: int, numbers: int, attachments: int
+) -> Message:
+    """What both have: items that begin with so many integers and end with an ext."""
     message = wire.decode(frame)
-    if message[1] != wire.ITEMS:
-        raise WireError(f"a message of kind {message[1]} is no ITEMS")
-    _check_count(len(message) - REPLY_HEAD, STREAM_ITEM)
+    if message[1] != kind:
+        raise WireError(f"a message of kind {message[1]}, not {kind}")
+    _check_count(len(message) - REPLY_HEAD, per_item)
     claimed = 0
-    large = _large_exts(frame, message[REPLY_HEAD + 4 :: STREAM_ITEM], REPLY_HEAD, STREAM_ITEM)
-    for start in range(REPLY_HEAD, len(message), STREAM_ITEM):
-        item = message[start : start + STREAM_ITEM]
-        if not all(is_uint(number) for number in item[:3]) or not 1 <= item[1] <= 255:
-            raise WireError("an integer of an item's prefix is not what it may be")
-        reason = _why_bad_ext(item[4], start in large)
+    exts = message[REPLY_HEAD + per_item - 1 :: per_item]
+    large = _large_exts(frame, exts, REPLY_HEAD, per_item)
+    for start in range(REPLY_HEAD, len(message), per_item):
+        _check_prefix(message[start : start + numbers])
+        ext = message[start + per_item - 1]
+        reason = _why_bad_ext(ext, start in large)
         if reason is not None:
             raise WireError(reason)
-        claimed += attachments_of(item[4])
+        claimed += attachments_of(ext)
     if claimed != attachments:
         raise WireError(f"the items claim {claimed} attachments, but {attachments} came")
     return message
@@ -142,10 +137,10 @@ def _check_count(elements: int, per_item: int) -> None:
         raise WireError(f"the message holds {items} items, more than {wire.MAX_BUNDLE}")
 
 
-def _check_prefix(item: list[Any]) -> None:
-    if not all(is_uint(number) for number in item[:4]):
+def _check_prefix(numbers: list[Any]) -> None:
+    if not all(map(is_uint, numbers)):
         raise WireError("an integer of an item's prefix is not one from 0 to 2^53 - 1")
-    if not 1 <= item[1] <= 255:
+    if not 1 <= numbers[1] <= 255:
         raise WireError("an attempt is not between 1 and 255")
 
 

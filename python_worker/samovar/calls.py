@@ -12,111 +12,19 @@ from typing import Any
 import msgpack
 
 from samovar import wire
-from samovar.arrays import ArrayError, default_for, place
-from samovar.attached import MAX_ATTACHMENTS, Frame, WithAttachments
-from samovar.bundles import attachments_of, decode_items, decode_replies, is_method
+from samovar.arrays import ArrayError, place
+from samovar.attached import MAX_ATTACHMENTS, Frame
+from samovar.bundles import attachments_of, decode_items, decode_replies
 from samovar.errors import Error, word_of
-from samovar.wire import WireError
+from samovar.outgoing import NO_DEADLINE, Call, Reply
 
 BROKER_WAIT_S = 30.0  # how long a call without a timeout waits for a broker
 GRACE_S = 0.1  # so long after its deadline a call ends by itself, when the broker says nothing
 _BUNDLE_BYTES = 256 * 1024
-_NO_DEADLINE = float("inf")
 _LONGEST_S = 365 * 86400.0
 _HEAD_BYTES = 1024  # of a message, at most, beside its body and attachments
 
 _pack = wire.new_packer().pack
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a call is made. `timeout` in seconds; None: what the method says, else what the broker says."""
-
-    timeout: float | None = None
-    idempotent: bool = False
-    priority: int | None = None
-    metadata: bool = False
-    window: int = wire.DEFAULT_WINDOW  # of a stream: items that may come before they are taken
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A result with what came beside it. Times in seconds; `queued` and `worker` only with Options.metadata."""
-
-    value: Any
-    attachments: list[bytes]
-    attempt: int
-    running: float
-    queued: float | None
-    worker: str | None
-
-
-@dataclass(eq=False)
-class Call:
-    """One call. `reply` or `error` is there when it is `done`; `items` holds those of a stream that were not taken."""
-
-    method: str
-    tail: bytes
-    buffers: list[Any]
-    options: Options
-    endpoint: str
-    is_stream: bool = False
-    deadline: float = _NO_DEADLINE
-    id: int = 0
-    attempt: int = 0  # 0: it was never sent
-    sent: bool = False
-    done: bool = False
-    reply: Reply | None = None
-    error: Error | None = None
-    items: deque[Any] = field(default_factory=deque)
-    came: int = 0  # items so far
-    window: int = 0  # as it was said last
-
-    @property
-    def size(self) -> int:
-        return len(self.tail) + sum(len(buffer) for buffer in self.buffers)
-
-    def result(self) -> Reply:
-        """Raises Error."""
-        if self.error is not None:
-            raise self.error
-        assert self.reply is not None
-        return self.reply
-
-
-def new_call(
-    endpoint: str,
-    method: str,
-    args: Any,
-    kwargs: dict[str, Any],
-    options: Options,
-    attachments: Any = (),
-    is_stream: bool = False,
-) -> Call:
-    """Raises Error (bad_request) for a name that is none, and TypeError or ValueError for what cannot be encoded."""
-    if not is_method(method):
-        why = f"{method[:80]!r} is not a method's name: write SERVICE.METHOD"
-        raise Error("bad_request", {"message": why, "where": "client"}, method, endpoint)
-    buffers = WithAttachments(None, attachments).buffers
-    packer = wire.new_packer(default_for(buffers))
-    body = packer.pack(list(args)) + packer.pack(kwargs or None)
-    ext: dict[str, int] = {}
-    if buffers:
-        ext["attachments"] = len(buffers)
-    if options.priority is not None:
-        ext["priority"] = options.priority
-    if is_stream and options.window != wire.DEFAULT_WINDOW:
-        ext["window"] = options.window
-    tail = _pack(method) + body + _pack(ext or None)
-    return Call(
-        method,
-        tail,
-        buffers,
-        options,
-        endpoint,
-        is_stream,
-        window=options.window if is_stream else 0,
-    )
 
 
 class Calls:
@@ -135,7 +43,7 @@ class Calls:
         self._max_body = 0
         self._same_clock = False
         self._draining = False
-        self._due = _NO_DEADLINE  # no call's time is up before
+        self._due = NO_DEADLINE  # no call's time is up before
         self._refused: tuple[str, str] | None = None  # code and why: this connection is of no use
 
     @property
@@ -340,11 +248,11 @@ class Calls:
             )
         due = [call.deadline for call in self._waiting]
         due += [call.deadline + GRACE_S for call in self._sent.values()]
-        self._due = min(due, default=_NO_DEADLINE)
+        self._due = min(due, default=NO_DEADLINE)
 
     def next_deadline(self) -> float | None:
         """When tick() has something to do, or a little before."""
-        return None if self._due == _NO_DEADLINE else self._due
+        return None if self._due == NO_DEADLINE else self._due
 
     # --- what is to be sent --------------------------------------------------------------------------------
 
@@ -412,7 +320,7 @@ class Calls:
             call.attempt += 1
             call.sent = True
             if call.options.timeout is None:
-                call.deadline = _NO_DEADLINE  # the broker's
+                call.deadline = NO_DEADLINE  # the broker's
             self._sent[call.id] = call
 
     # --- ends --------------------------------------------------------------------------------------------
@@ -452,6 +360,3 @@ class Message:
 def bytes_of(frame: Frame) -> bytes:
     data: bytes = frame if type(frame) is bytes else frame.bytes
     return data
-
-
-__all__ = ["Call", "Calls", "Message", "Options", "Reply", "WireError", "new_call"]

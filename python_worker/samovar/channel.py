@@ -1,7 +1,6 @@
 """A client's connection with its calls: one turn takes in what has come and sends what waits. Never waits itself."""
 
 import os
-import secrets
 import time
 from typing import Any
 
@@ -10,23 +9,15 @@ import zmq
 from samovar import wire
 from samovar.calls import Calls
 from samovar.connection import Change, Connection
+from samovar.host import clock_name
 from samovar.keys import Keys
 
 _SEND_AGAIN_S = 0.002  # while the socket's queue is full
 _SESSION_KINDS = (wire.HELLO, wire.REGISTER_AGAIN)
 
 
-def clock_name() -> str:
-    """Of CLOCK_MONOTONIC on this machine; "" where it cannot be told."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
 class Channel:
-    """Not thread-safe. Raises zmq.ZMQError from the constructor for an endpoint that libzmq refuses."""
+    """Not thread-safe. Raises ValueError from the constructor for an endpoint that is none."""
 
     def __init__(
         self, context: "zmq.Context[Any]", endpoint: str, name: str, keys: Keys | None
@@ -35,7 +26,14 @@ class Channel:
         self.endpoint = endpoint
         self.calls = Calls(endpoint)
         self.malformed = 0
-        self._connection = Connection(context, endpoint, hello, keys=keys)
+        try:
+            self._connection = Connection(
+                context, endpoint, hello, keys=keys, key_words="key_file, broker_key_file"
+            )
+        except zmq.ZMQError:
+            raise ValueError(
+                f"{endpoint!r} is no endpoint: write tcp://HOST:PORT or ipc://PATH"
+            ) from None
         self._full = False
 
     @property
@@ -58,9 +56,8 @@ class Channel:
         connection = self._connection
         self._changed(connection.read_monitor(now), now)
         if connection.refusal:
-            why = f"the broker at {self.endpoint} {connection.refusal}"
             self.calls.refused(
-                "unauthorized", why.replace("--key, --broker-key", "key_file, broker_key_file")
+                "unauthorized", f"the broker at {self.endpoint} {connection.refusal}"
             )
         while (received := connection.receive()) is not None:
             self._take(*received, now)

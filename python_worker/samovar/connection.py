@@ -62,12 +62,14 @@ class Connection:
         hello: dict[str, Any],
         receive_wait_ms: int = 0,
         keys: Keys | None = None,
+        key_words: str = "--key, --broker-key",
     ) -> None:
         self.endpoint = endpoint
         self.epoch = 0
         self.broker: BrokerHello | None = None
         self._hello = hello
         self._keys = keys
+        self._key_words = key_words  # how keys are given
         self.refusal = ""  # why the last handshake failed for want of a right key; "": it did not
         self._may_complain_at = float("-inf")
         self._nonce = 0  # of the HELLO that waits for an answer; 0: none does
@@ -167,7 +169,7 @@ class Connection:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             why = "does not know this key"
         elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
-            why = "wants a key (--key, --broker-key)" if self._keys is None else "has no key"
+            why = f"wants a key ({self._key_words})" if self._keys is None else "has no key"
         else:
             return
         self.refusal = why

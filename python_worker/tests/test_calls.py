@@ -1,12 +1,15 @@
 """A client's calls against messages of a broker, with a clock of the test's own."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from samovar import wire
-from samovar.calls import BROKER_WAIT_S, GRACE_S, Call, Calls, Options, new_call
-from samovar.errors import Error
+from samovar.calls import BROKER_WAIT_S, GRACE_S, Calls
+from samovar.errors import WORDS, Error
+from samovar.outgoing import Call, Options, new_call
 from samovar.wire import WireError, unpack
 
 EPOCH = 5_000_000_001
@@ -276,3 +279,9 @@ def test_a_malformed_message_ends_nothing(message: list[Any]) -> None:
     except WireError:
         pass
     assert not call.done
+
+
+def test_the_words_are_those_of_the_protocol() -> None:
+    protocol = (Path(__file__).parents[2] / "proto/PROTOCOL.md").read_text()
+    table = re.findall(r"^\| (\d+) \| `(\w+)` \|", protocol, re.MULTILINE)
+    assert [(int(number), word) for number, word in table] == list(enumerate(WORDS))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import zmq
 
+from e2e.keys import Keys
 from e2e.processes import SAMOVAR, SAMOVAR_WORKER, SAMOVARD, Broker, Program, Scene, shared_memory
 from e2e.raw import Client
 
@@ -91,3 +92,9 @@ def pool(scene: Scene, broker: Broker) -> Program:
 @pytest.fixture
 def client(broker: Broker) -> Client:
     return broker.client()
+
+
+@pytest.fixture
+def keys(scene: Scene) -> Keys:
+    """Keys in the scene's directory; their broker() wants one of whoever connects."""
+    return Keys(scene)

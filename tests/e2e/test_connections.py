@@ -13,7 +13,7 @@ import pytest
 
 from e2e.processes import Broker, Scene, wait_until
 from e2e.raw import CAP_S, HELLO, REPLY, REQUEST, pack, unpack
-from e2e.zmtp import GREETING, frame, ready, tcp_connection
+from e2e.zmtp import GREETING, frame, is_closed, ready, tcp_connection
 
 
 @pytest.fixture
@@ -24,19 +24,6 @@ def sockets() -> Iterator[ExitStack]:
 
 def open_connections(stack: ExitStack, endpoint: str, count: int) -> list[socket.socket]:
     return [stack.enter_context(tcp_connection(endpoint)) for _ in range(count)]
-
-
-def is_closed(connection: socket.socket) -> bool:
-    """By the other side: what it had said before does not count."""
-    connection.setblocking(False)
-    try:
-        while connection.recv(4096):
-            pass
-        return True
-    except BlockingIOError:
-        return False
-    except ConnectionResetError:
-        return True
 
 
 def closed(connections: list[socket.socket]) -> int:
@@ -113,24 +100,16 @@ def test_when_descriptors_run_out_it_neither_spins_nor_ends_and_takes_new_ones_l
         each.close()
     wait_until(lambda: connections(broker) < 10, "all have left")
     assert broker.client().ok("kitchen.add", 1) == 2
-    assert len(broker.lines("connections are open")) <= 11 * 5
+    assert 1 <= len(broker.lines("connections are open")) <= 3
 
 
-def test_half_open_connections_end_by_themselves(scene: Scene, sockets: ExitStack) -> None:
-    """A connection that does not finish its handshake: silent, or a byte now and then."""
+def test_a_connection_that_says_nothing_is_closed(scene: Scene, sockets: ExitStack) -> None:
+    """One that says a byte a second: test_faults.py."""
     broker = scene.broker(transport="tcp")
     broker.status()
-    silent, slow = open_connections(sockets, broker.frontend, 2)
-    began = time.monotonic()
-    words = iter(GREETING + ready())
-    while not (is_closed(silent) and is_closed(slow)):
-        assert time.monotonic() < began + CAP_S, "they are kept"
-        try:
-            slow.send(bytes([next(words)]))
-        except OSError:
-            pass
-        time.sleep(0.1)  # this is the slow peer, not a wait
-    assert connections(broker) == 1
+    [silent] = open_connections(sockets, broker.frontend, 1)
+    wait_until(lambda: is_closed(silent), "it is kept")
+    wait_until(lambda: connections(broker) == 1, "it is counted still")
 
 
 @pytest.mark.parametrize("most", [1000, pytest.param(10_000, marks=pytest.mark.slow)])

@@ -14,7 +14,7 @@ import pytest
 
 from e2e.processes import APPS, SAMOVARD, Broker, Scene, wait_until
 from e2e.raw import Client, words
-from e2e.zmtp import GREETING, ready, tcp_connection
+from e2e.zmtp import GREETING, is_closed, ready, tcp_connection
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
@@ -33,13 +33,6 @@ def test_a_peer_that_sends_a_byte_a_second_before_its_hello_is_cut_off(scene: Sc
             if readable and is_closed(slow):
                 break
             assert time.monotonic() < begun + 20, "it was not cut off"
-
-
-def is_closed(connection) -> bool:  # type: ignore[no-untyped-def]
-    try:
-        return not connection.recv(4096)
-    except ConnectionResetError:
-        return True
 
 
 def test_a_peer_that_sends_a_message_byte_by_byte_holds_up_nobody(scene: Scene) -> None:

@@ -32,7 +32,12 @@ class Brewery:
             self.scene.path(name).write_text(value)
 
     def start(self, workers: int, *options: Any, wait: bool = True) -> Program:
-        return self.scene.pool(self.broker.backend, "brewery:service", workers, *options, wait=wait)
+        pool = self.scene.pool(self.broker.backend, "brewery:service", workers, *options, wait=wait)
+        if wait:  # a pool says that it is ready a moment before its broker has heard of all workers
+            wait_until(
+                lambda: len(self.pids()) >= workers, "the broker has not heard of all workers"
+            )
+        return pool
 
     def pids(self) -> set[int]:
         return {worker["pid"] for worker in self.broker.ready_workers("brewery")}

@@ -14,9 +14,9 @@ import pytest
 
 import samovar
 import samovar.aio
+from e2e.keys import Keys
 from e2e.processes import Broker, Program, Scene, wait_until
 from e2e.raw import CAP_S
-from e2e.test_security import Keys
 
 
 class Blocking:
@@ -160,8 +160,7 @@ def test_an_idempotent_call_outlives_its_broker(make: Make, scene: Scene) -> Non
     assert again.is_running()
 
 
-def test_with_keys(make: Make, scene: Scene) -> None:
-    keys = Keys(scene)
+def test_with_keys(make: Make, keys: Keys, scene: Scene) -> None:
     broker = keys.broker()
     broker.pool()
     own = {"broker_key_file": str(scene.path("broker.pub")), "timeout": 20.0}
@@ -174,25 +173,23 @@ def test_with_keys(make: Make, scene: Scene) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_what_a_client_had_under_way_is_cancelled_when_it_closes(
-    make: Make, broker: Broker, pool: Program, scene: Scene
+def test_a_call_under_way_is_cancelled_when_its_client_closes(
+    broker: Broker, pool: Program, scene: Scene
 ) -> None:
-    client = make(broker.frontend)
-    if isinstance(client, Blocking):
-        task = client._loop.create_task(
-            client._client.call("kitchen.hold", "held", str(scene.path("gate")))
-        )
-        client.run(asyncio.sleep(0.01))
-    else:
-        client.begin("kitchen.hold", ("held", str(scene.path("gate"))))
-        task = None
+    client = samovar.Client(broker.frontend)
+    held = client.begin("kitchen.hold", ("held", str(scene.path("gate"))))
     scene.wait_for_note("held")
-    client.close() if task is None else client.run(client._client.close())
-    wait_until(lambda: broker.status()["outcomes"]["cancelled"] == 1, "it was not cancelled")
-    if task is not None:
-        with pytest.raises(samovar.Error, match="cancelled"):
-            client.run(task)
+    client.close()
+    with pytest.raises(samovar.Error, match="cancelled"):
+        held.result()
+    wait_until(lambda: broker.status()["outcomes"]["cancelled"] == 1, "the broker was not told")
     scene.path("gate").touch()
+
+
+@pytest.mark.parametrize("endpoint", ["nowhere", "tcp://", "tcp://127.0.0.1"])
+def test_an_endpoint_that_is_none_is_named(make: Make, endpoint: str) -> None:
+    with pytest.raises(ValueError, match="is no endpoint: write tcp://HOST:PORT or ipc://PATH"):
+        make(endpoint)
 
 
 # --- threads ---------------------------------------------------------------------------------------------
@@ -283,21 +280,33 @@ def test_thousands_of_tasks_at_the_same_time(broker: Broker, pool: Program) -> N
     assert asyncio.run(run()) == list(range(1, 3001))
 
 
-def test_a_cancelled_task_cancels_its_call(broker: Broker, pool: Program, scene: Scene) -> None:
+def test_a_call_is_cancelled_with_its_task_and_with_its_client(
+    broker: Broker, pool: Program, scene: Scene
+) -> None:
+    gate = str(scene.path("gate"))
+
+    async def noted(text: str) -> None:
+        while text not in scene.notes():
+            await asyncio.sleep(0.005)
+
     async def run() -> None:
         async with samovar.aio.Client(broker.frontend) as client:
-            task = asyncio.ensure_future(client.kitchen.hold("held", str(scene.path("gate"))))
-            await asyncio.sleep(0)
-            while "held" not in scene.notes():
-                await asyncio.sleep(0.005)
-            task.cancel()
+            first = asyncio.ensure_future(client.kitchen.hold("first", gate))
+            second = asyncio.ensure_future(client.kitchen.hold("second", gate))
+            await noted("first")
+            first.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await task
-            while (await client.samovar.status())["outcomes"]["cancelled"] != 1:
-                await asyncio.sleep(0.005)
+                await first
+            scene.path("gate").touch()
+            await noted("second")
+            assert await second == "second"
+            third = asyncio.ensure_future(client.kitchen.nap(5))
+            await asyncio.sleep(0)
+        with pytest.raises(samovar.Error, match="cancelled"):
+            await third
 
     asyncio.run(asyncio.wait_for(run(), CAP_S))
-    scene.path("gate").touch()
+    wait_until(lambda: broker.status()["outcomes"]["cancelled"] >= 1, "the broker was not told")
 
 
 def test_an_async_stream_is_flow_controlled(broker: Broker, scene: Scene) -> None:

@@ -23,3 +23,16 @@ def frame(body: bytes) -> bytes:
 def tcp_connection(endpoint: str) -> socket.socket:
     host, port = endpoint.removeprefix("tcp://").rsplit(":", 1)
     return socket.create_connection((host, int(port)), timeout=20)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """By the other side. What it had said before is read and forgotten."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(4096):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True

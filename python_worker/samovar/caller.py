@@ -1,0 +1,85 @@
+"""What the clients for threads and for asyncio have in common: how they are made, their options, methods as attributes."""
+
+import os
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from samovar.outgoing import Options
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:7711"
+
+C = TypeVar("C")
+Own = TypeVar("Own", bound="Caller[Any]")
+
+
+class Remote(Generic[C]):
+    """`client.ipgeo`: its attributes are its methods. Names that clash: client.call("ipgeo.call", ...)."""
+
+    def __init__(self, caller: "Caller[C]", name: str) -> None:
+        self._caller = caller
+        self._name = name
+
+    def __getattr__(self, name: str) -> "Remote[C]":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Remote(self._caller, f"{self._name}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> C:
+        return self._caller.call(self._name, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<samovar {self._name}>"
+
+
+class Caller(Generic[C]):
+    """What both clients offer. options() gives the same connection with other options."""
+
+    _shared: Any
+    _options: Options
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> C:
+        raise NotImplementedError
+
+    def options(
+        self: Own,
+        *,
+        timeout: float | None = None,
+        idempotent: bool | None = None,
+        priority: int | None = None,
+        metadata: bool | None = None,
+        window: int | None = None,
+    ) -> Own:
+        """The same client with other options, for `client.options(timeout=0.5).ipgeo.country(...)`. Cheap; keep it or not. None: as it was."""
+        said = {
+            "timeout": timeout,
+            "idempotent": idempotent,
+            "priority": priority,
+            "metadata": metadata,
+            "window": window,
+        }
+        other = object.__new__(type(self))
+        other._shared = self._shared
+        other._options = replace(
+            self._options, **{name: value for name, value in said.items() if value is not None}
+        )
+        return other
+
+    def __getattr__(self, name: str) -> Remote[C]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Remote(self, name)
+
+
+def endpoint_or_default(endpoint: str | None) -> str:
+    return endpoint or os.environ.get("SAMOVAR_ENDPOINT") or DEFAULT_ENDPOINT
+
+
+def key_files(key_file: str | None, broker_key_file: str | None) -> tuple[str, str] | None:
+    """Both or none. Raises ValueError."""
+    if key_file is None and broker_key_file is None:
+        return None
+    if key_file is None or broker_key_file is None:
+        raise ValueError(
+            "key_file and broker_key_file belong together: one's own key, and the broker's"
+        )
+    return key_file, broker_key_file
