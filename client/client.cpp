@@ -72,6 +72,7 @@ void require(bool valid) {
 
 Client::Client(const std::string& endpoint, ClientOptions options)
     : timeout_(options.timeout),
+      executor_(options.executor ? std::make_shared<const Executor>(std::move(options.executor)) : nullptr),
       driver_(std::make_shared<detail::Driver>(session_config(endpoint, options),
                                                client::make_zmq_transport(endpoint, keys_of(options)))) {}
 

@@ -86,7 +86,7 @@ void Driver::refuse(std::shared_ptr<PendingCall> call, Outcome outcome) {
   if (!call->calls_back()) return call->end(std::move(outcome));
   check_usable();
   Lock lock(mutex_);
-  if (closing_) return;
+  if (closing_ && !call->owed()) return;
   need_thread();
   callbacks_.push_back({std::move(call), std::move(outcome)});
   thread_condition_.notify_one();
@@ -104,6 +104,7 @@ void Driver::cancel(const std::shared_ptr<PendingCall>& call) {
   if (call->ended()) return;
   check_usable();
   Lock lock(mutex_);
+  if (calling_back == this) flush_outbox(lock);  // it may be in there
   if (enqueue({Command::What::cancel, call}, lock)) wake_leader(lock);
 }
 
@@ -126,8 +127,9 @@ bool Driver::enqueue(Command command, Lock& lock) {
   if (!submit) return false;
   if (closing) {
     // Made in a callback that the destructor runs, or its result would never be fetched: nobody must wait for it.
-    if (!command.call->calls_back()) {
-      command.call->end(client::local_outcome(Status::cancelled, "the client is being destroyed"));
+    if (!command.call->calls_back() || command.call->owed()) {
+      refuse(std::move(command.call),
+             client::local_outcome(Status::cancelled, "the client is being destroyed"));
     }
   } else {
     refuse(std::move(command.call),
@@ -244,14 +246,19 @@ void Driver::run_callbacks(Lock& lock) {
   while (next_callback_ < end) {
     auto& completion = calling_back_[next_callback_++];
     const auto call = std::static_pointer_cast<PendingCall>(std::move(completion.call));
-    if (call->sink) {
-      completion.is_item ? call->sink->item(std::move(completion.outcome))
-                         : call->end(std::move(completion.outcome));
-      continue;
+    if (completion.is_item) {
+      call->sink->item(std::move(completion.outcome));
+    } else if (call->sink) {
+      call->end(std::move(completion.outcome));
+    } else if (call->suspension) {
+      const auto suspension = call->suspension;
+      call->end(std::move(completion.outcome));
+      suspension->arrived();
+    } else {
+      call->callback.run({std::move(completion.outcome), std::move(call->method), endpoint_,
+                          (call->flags & proto::kIdempotent) != 0});
+      call->callback.reset();  // what it holds may be waited for
     }
-    call->callback.run({std::move(completion.outcome), std::move(call->method), endpoint_,
-                        (call->flags & proto::kIdempotent) != 0});
-    call->callback.reset();  // what it holds may be waited for
     if (!outbox_.empty() && led_.load(std::memory_order_relaxed)) {
       lock.lock();
       flush_outbox(lock);

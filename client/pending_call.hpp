@@ -10,6 +10,7 @@
 #include <samovar/detail/callback.hpp>
 
 #include "client/call.hpp"
+#include "client/suspension.hpp"
 
 namespace samovar::detail {
 
@@ -48,18 +49,22 @@ class Waiter {
 // Where the items and the end of a stream go.
 class StreamSink {
  public:
-  // Whether the two below run on the client's own thread, as callbacks do; else the leader calls them, and they must not
-  // take long.
-  explicit StreamSink(bool calls_back) : calls_back_(calls_back) {}
+  enum class For : std::uint8_t { reader, callbacks, coroutine };
+  explicit StreamSink(For whom) : whom_(whom) {}
   StreamSink(const StreamSink&) = delete;
   StreamSink& operator=(const StreamSink&) = delete;
   virtual ~StreamSink() = default;
   virtual void item(Outcome&& item) = 0;
   virtual void end(Outcome&& outcome) = 0;
-  bool calls_back() const { return calls_back_; }
+  // No item is wanted any more. From any thread.
+  virtual void stop() {}
+  // Whether item() and end() run on the client's own thread, as callbacks do; else the leader calls them, and they must not
+  // take long.
+  bool calls_back() const { return whom_ != For::reader; }
+  bool for_coroutine() const { return whom_ == For::coroutine; }
 
  private:
-  const bool calls_back_;
+  const For whom_;
 };
 
 struct PendingCall : client::Call {
@@ -89,13 +94,17 @@ struct PendingCall : client::Call {
   }
 
   // Its end is told on the client's own thread.
-  bool calls_back() const { return sink ? sink->calls_back() : static_cast<bool>(callback); }
+  bool calls_back() const { return sink ? sink->calls_back() : suspension || callback; }
+  // Its end must be told even while the client is being destroyed: a coroutine hangs on it.
+  bool owed() const { return sink ? sink->for_coroutine() : suspension != nullptr; }
 
-  std::unique_ptr<StreamSink> sink;       // of a stream
-  std::atomic<std::uint64_t> window = 0;  // likewise: items that its reader takes in all
-  std::shared_ptr<Driver> driver;         // of a Future's call, and of a stream
-  Callback callback;                      // or none: somebody waits, or will
-  Outcome outcome;                        // once ended, without a callback
+  std::unique_ptr<StreamSink> sink;        // of a stream
+  std::atomic<std::uint64_t> window = 0;   // likewise: items that its reader takes in all
+  std::shared_ptr<Driver> driver;          // of a Future's call, and of a stream
+  Callback callback;                       // or none: somebody waits, or will
+  std::shared_ptr<Suspension> suspension;  // instead, of a coroutine's call; fetches the outcome by itself
+  Outcome outcome;                         // once ended, without a callback
+  bool refused = false;                    // of a held call: never to be sent, for the reason in `outcome`
 
  private:
   static Waiter kEnded;

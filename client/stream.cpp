@@ -35,17 +35,18 @@ class Pace {
 // Any number of threads may be here, but one reader only.
 class ReaderSink final : public StreamSink {
  public:
-  explicit ReaderSink(std::uint64_t window) : StreamSink(false), pace_(window) {}
+  ReaderSink(For whom, std::uint64_t window, std::shared_ptr<const Executor> executor)
+      : StreamSink(whom), executor_(std::move(executor)), pace_(window) {}
 
   void item(Outcome&& item) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     items_.push_back(std::move(item));
-    ring();
+    ring(lock);
   }
   void end(Outcome&& outcome) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     end_ = std::move(outcome);
-    ring();
+    ring(lock);
   }
 
   enum class Next : std::uint8_t { item, end, nothing_yet };
@@ -67,15 +68,34 @@ class ReaderSink final : public StreamSink {
     bell_ = nullptr;
   }
 
- private:
-  void ring() {
-    if (PendingCall* bell = std::exchange(bell_, nullptr)) bell->end({});
+  // For a coroutine: false when there is something.
+  bool suspend(Continuation coroutine) {
+    auto suspension = std::make_shared<Suspension>(executor_);
+    suspension->begin(coroutine, 1);
+    const std::lock_guard lock(mutex_);
+    if (!items_.empty() || end_) return false;
+    suspension_ = std::move(suspension);
+    return true;
+  }
+  void abandon() {
+    const std::lock_guard lock(mutex_);
+    if (const auto suspension = std::move(suspension_)) suspension->abandon();
   }
 
+ private:
+  void ring(std::unique_lock<std::mutex>& lock) {
+    if (PendingCall* bell = std::exchange(bell_, nullptr)) bell->end({});
+    const auto suspension = std::move(suspension_);
+    lock.unlock();  // the coroutine may come for the next item
+    if (suspension) suspension->arrived();
+  }
+
+  const std::shared_ptr<const Executor> executor_;
   std::mutex mutex_;
   std::deque<Outcome> items_;
   std::optional<Outcome> end_;
   PendingCall* bell_ = nullptr;
+  std::shared_ptr<Suspension> suspension_;
   Pace pace_;
 };
 
@@ -83,10 +103,10 @@ class ReaderSink final : public StreamSink {
 class CallbackSink final : public StreamSink {
  public:
   CallbackSink(std::unique_ptr<StreamCallbacks> callbacks, std::uint64_t window)
-      : StreamSink(true), callbacks_(std::move(callbacks)), pace_(window) {}
+      : StreamSink(For::callbacks), callbacks_(std::move(callbacks)), pace_(window) {}
 
   void set_call(const std::shared_ptr<PendingCall>& call) { call_ = call; }
-  void stop() { stopped_ = true; }
+  void stop() override { stopped_ = true; }
 
   void item(Outcome&& item) override {
     const auto call = call_.lock();
@@ -153,8 +173,16 @@ bool next_item(const std::shared_ptr<PendingCall>& call, Reply& item) {
 
 void cancel_stream(const std::shared_ptr<PendingCall>& call) {
   if (call->ended() || !call->driver->usable()) return;
-  if (call->sink->calls_back()) static_cast<CallbackSink&>(*call->sink).stop();
+  call->sink->stop();
   call->driver->cancel(call);
+}
+
+bool suspend_for_item(PendingCall& stream, void* frame, void (*resume)(void*)) {
+  return static_cast<ReaderSink&>(*stream.sink).suspend({frame, resume});
+}
+
+void abandon_item(PendingCall& stream) noexcept {
+  static_cast<ReaderSink&>(*stream.sink).abandon();
 }
 
 }  // namespace detail
@@ -162,23 +190,38 @@ void cancel_stream(const std::shared_ptr<PendingCall>& call) {
 std::shared_ptr<detail::PendingCall> Client::begin_stream(
     std::string_view method, detail::Request&& request, std::unique_ptr<detail::StreamCallbacks> callbacks) {
   auto call = std::make_shared<detail::PendingCall>();
-  call->driver = driver_;  // a Stream may outlive this
-  request.stream = true;
-  call->window = request.window;
   if (callbacks) {
     auto sink = std::make_unique<detail::CallbackSink>(std::move(callbacks), request.window);
     sink->set_call(call);
     call->sink = std::move(sink);
   } else {
-    call->sink = std::make_unique<detail::ReaderSink>(request.window);
+    call->sink =
+        std::make_unique<detail::ReaderSink>(detail::StreamSink::For::reader, request.window, nullptr);
   }
+  begin(call, method, std::move(request));
+  return call;
+}
+
+std::shared_ptr<detail::PendingCall> Client::begin_co_stream(std::string_view method,
+                                                             detail::Request&& request) {
+  auto call = std::make_shared<detail::PendingCall>();
+  call->sink = std::make_unique<detail::ReaderSink>(detail::StreamSink::For::coroutine, request.window,
+                                                    request.executor ? request.executor : executor_);
+  begin(call, method, std::move(request));
+  return call;
+}
+
+void Client::begin(const std::shared_ptr<detail::PendingCall>& call, std::string_view method,
+                   detail::Request&& request) {
+  call->driver = driver_;  // a Stream may outlive this
+  request.stream = true;
+  call->window = request.window;
   std::string why;
   if (client::prepare(*call, method, std::move(request), timeout_, why)) {
     driver_->start(call);
   } else {
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
   }
-  return call;
 }
 
 }  // namespace samovar

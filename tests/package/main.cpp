@@ -4,10 +4,23 @@
 #include <string>
 
 #include <samovar/client.hpp>
+#include <samovar/coroutine.hpp>
+#include <samovar/task.hpp>
+
+namespace {
+
+samovar::Task<bool> awaits(samovar::Client& client) {
+  const auto result = co_await client.co_try_call("ipgeo.country", "1.0.1.0",
+                                                  samovar::timeout(std::chrono::milliseconds(50)));
+  co_return result.ok();
+}
+
+}  // namespace
 
 int main() {
   using namespace std::chrono_literals;
   samovar::Client client{"tcp://127.0.0.1:9"};
+  if (samovar::sync_wait(awaits(client))) return 1;
   try {
     client.call<std::string>("ipgeo.country", "1.0.1.0", samovar::timeout(50ms));
   } catch (const samovar::Error& error) {

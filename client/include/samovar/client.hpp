@@ -5,6 +5,7 @@
 //   auto future  = client.async_call<Words>("segment.cut", text, samovar::timeout(50ms));
 //   client.async_call("ipgeo.country", ip, [](samovar::Result<std::string> r) { ... });
 //   for (const auto& hit : client.stream<Hit>("search.scan", text)) { ... }          // stream.hpp
+//   auto country = co_await client.co_call<std::string>("ipgeo.country", ip);         // coroutine.hpp
 //
 // Arguments: numbers, bool, text, bytes (options.hpp), std::optional, nullptr, containers of these, points in time of
 // std::chrono::system_clock, structs with MSGPACK_DEFINE_MAP, samovar::Value. Results: the same types, owning; void
@@ -22,8 +23,10 @@
 #include <utility>
 
 #include <samovar/detail/callback.hpp>
+#include <samovar/detail/held.hpp>
 #include <samovar/detail/pack.hpp>
 #include <samovar/error.hpp>
+#include <samovar/executor.hpp>
 #include <samovar/future.hpp>
 #include <samovar/options.hpp>
 #include <samovar/result.hpp>
@@ -44,7 +47,17 @@ struct ClientOptions {
   // (NAME.pub). Both or none. Calls end as `unauthorized` at once while the broker refuses the key.
   std::string key_file{};
   std::string broker_key_file{};
+  // Where coroutines go on, unless samovar::resume_on says otherwise. Empty: on the client's own thread.
+  Executor executor{};
 };
+
+// Of <samovar/coroutine.hpp>.
+template <typename T>
+class CoCall;
+template <typename T>
+class CoTryCall;
+template <typename T>
+class CoStream;
 
 // A connection to one broker. It connects, and connects again, by itself and in the background; calls made
 // meanwhile wait for it, within their timeout. Without a broker they end as `unavailable` at their timeout. When
@@ -115,9 +128,20 @@ class Client {
                           std::make_index_sequence<sizeof...(Args) - 2>());
   }
 
+  // For coroutines, by <samovar/coroutine.hpp>, which is to be included: co_await gives a T or throws samovar::Error, gives a
+  // Result<T>, or goes through a stream.
+  template <typename T = Value, typename... Args>
+  CoCall<T> co_call(std::string_view method, const Args&... args);
+  template <typename T = Value, typename... Args>
+  CoTryCall<T> co_try_call(std::string_view method, const Args&... args);
+  template <typename T = Value, typename... Args>
+  CoStream<T> co_stream(std::string_view method, const Args&... args);
+
   const std::string& endpoint() const;
 
  private:
+  friend std::shared_ptr<detail::PendingCall> detail::hold(Client&, std::string_view, detail::Request&&);
+
   template <typename T, typename Tuple, std::size_t... I>
   void call_back(std::string_view method, Tuple args, std::index_sequence<I...>) {
     using Last = std::tuple_element_t<sizeof...(I), Tuple>;
@@ -138,11 +162,15 @@ class Client {
   // Without callbacks: for a reader.
   std::shared_ptr<detail::PendingCall> begin_stream(std::string_view method, detail::Request&& request,
                                                     std::unique_ptr<detail::StreamCallbacks> callbacks);
+  std::shared_ptr<detail::PendingCall> begin_co_stream(std::string_view method, detail::Request&& request);
+  void begin(const std::shared_ptr<detail::PendingCall>& call, std::string_view method,
+             detail::Request&& request);
   detail::Reply perform(std::string_view method, detail::Request&& request);
   std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
   void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);
 
   const std::optional<std::chrono::microseconds> timeout_;
+  const std::shared_ptr<const Executor> executor_;
   std::shared_ptr<detail::Driver> driver_;
 };
 

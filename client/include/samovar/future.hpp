@@ -4,7 +4,9 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include <samovar/result.hpp>
 
@@ -70,5 +72,19 @@ class Future {
  private:
   std::shared_ptr<detail::PendingCall> call_;
 };
+
+// Waits for all of them, and gives the outcome of each, in their order: one that fails takes nothing from the others.
+// (For coroutines: coroutine.hpp.)
+template <typename... T>
+requires(sizeof...(T) > 0) std::tuple<Result<T>...> when_all(Future<T>... futures) {
+  return std::tuple<Result<T>...>{futures.result()...};  // braces: from left to right
+}
+template <typename T>
+std::vector<Result<T>> when_all(std::vector<Future<T>> futures) {
+  std::vector<Result<T>> results;
+  results.reserve(futures.size());
+  for (auto& future : futures) results.push_back(future.result());
+  return results;
+}
 
 }  // namespace samovar

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <samovar/buffer.hpp>
+#include <samovar/executor.hpp>
 
 namespace samovar {
 

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <msgpack.hpp>
 #include <optional>
 #include <span>
@@ -31,7 +32,8 @@ struct Request {
   bool metadata = false;
   bool replay = false;
   bool stream = false;
-  std::uint32_t window = 16;  // of a stream
+  std::uint32_t window = 16;                 // of a stream
+  std::shared_ptr<const Executor> executor;  // of a coroutine
 };
 
 // The stream that msgpack::packer writes to.
@@ -76,7 +78,7 @@ template <typename T>
 inline constexpr bool is_setting =
     std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
     std::same_as<T, Replay> || std::same_as<T, Window> || std::same_as<T, Priority> ||
-    std::same_as<T, Attachment> || std::same_as<T, std::vector<Attachment>>;
+    std::same_as<T, ResumeOn> || std::same_as<T, Attachment> || std::same_as<T, std::vector<Attachment>>;
 
 template <typename T>
 inline constexpr bool is_positional = !is_keyword<T> && !is_setting<T> && !std::same_as<T, Packed>;
@@ -128,6 +130,9 @@ inline void apply(Request& request, Window option) {
 }
 inline void apply(Request& request, Priority option) {
   request.priority = option;
+}
+inline void apply(Request& request, const ResumeOn& option) {
+  request.executor = option.executor;
 }
 inline void apply(Request& request, const Attachment& option) {
   request.attachments.push_back(option.buffer);
