@@ -18,10 +18,11 @@ void Resumption::operator()() const {
 
 namespace detail {
 
-HeldCall hold(Client& client, std::string_view method, Request&& request) {
+HeldCall hold(Client& client, std::string_view method, Request&& request, bool on_executor) {
   auto call = std::make_shared<PendingCall>();
   call->driver = client.driver_;  // whoever waits may outlive the client
-  call->suspension = std::make_shared<Suspension>(request.executor ? request.executor : client.executor_);
+  const auto executor = request.executor ? request.executor : client.executor_;
+  call->suspension = std::make_shared<Suspension>(on_executor ? executor : nullptr);
   std::string why;
   if (!client::prepare(*call, method, std::move(request), client.timeout_, why)) {
     call->refused = true;
@@ -32,6 +33,7 @@ HeldCall hold(Client& client, std::string_view method, Request&& request) {
 
 void suspend(std::span<const HeldCall> calls, void* frame, void (*resume)(void*)) {
   const auto suspension = calls.front()->suspension;
+  require_unawaited(!suspension->begun());
   suspension->begin({frame, resume}, calls.size());
   for (const auto& call : calls) {
     call->suspension = suspension;
@@ -52,8 +54,7 @@ void abandon(std::span<const HeldCall> calls) noexcept {
 }
 
 void require_unawaited(bool valid) {
-  if (!valid)
-    throw std::logic_error("a call or a stream of a coroutine was moved, or is awaited a second time");
+  if (!valid) throw std::logic_error("this call was moved, or is awaited a second time: each is made once");
 }
 
 }  // namespace detail

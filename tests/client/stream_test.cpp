@@ -4,6 +4,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <vector>
@@ -93,6 +94,35 @@ proto::ErrorValue because(std::string message) {
 }
 
 }  // namespace
+
+static_assert(std::ranges::input_range<Stream<std::string>>);
+static_assert(std::ranges::viewable_range<Stream<std::string>>);
+static_assert(std::input_iterator<Stream<std::unique_ptr<int>>::Iterator>);
+static_assert(std::sentinel_for<std::default_sentinel_t, Stream<int>::Iterator>);
+
+TEST_CASE("a stream is a range for the standard's views and algorithms") {
+  Counter counter(1'000);
+  FakeBroker broker([&](FakeBroker& self, const FakeRequest& request) { counter.begin(self, request); });
+  Client client{broker.endpoint()};
+  const auto odd = [](int item) { return item % 2 == 1; };
+  const auto square = [](int item) { return item * item; };
+  std::vector<int> seen;
+  for (const int item : client.stream<int>("a.count") | std::views::filter(odd) |
+                            std::views::transform(square) | std::views::take(4)) {
+    seen.push_back(item);
+  }
+  CHECK(seen == std::vector<int>{1, 9, 25, 49});
+  CHECK(broker.wait_for_cancels(1));  // take() left the rest: the stream died with its view
+}
+
+TEST_CASE("an algorithm reads a stream to its end") {
+  Counter counter(100);
+  FakeBroker broker([&](FakeBroker& self, const FakeRequest& request) { counter.begin(self, request); });
+  Client client{broker.endpoint()};
+  std::vector<int> seen;
+  std::ranges::copy(client.stream<int>("a.count"), std::back_inserter(seen));
+  CHECK(seen == count_to(100));
+}
 
 TEST_CASE("a stream is a range of its items, in order") {
   Counter counter(1000);

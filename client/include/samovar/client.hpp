@@ -140,7 +140,8 @@ class Client {
   const std::string& endpoint() const;
 
  private:
-  friend std::shared_ptr<detail::PendingCall> detail::hold(Client&, std::string_view, detail::Request&&);
+  friend std::shared_ptr<detail::PendingCall> detail::hold(Client&, std::string_view, detail::Request&&,
+                                                           bool);
 
   template <typename T, typename Tuple, std::size_t... I>
   void call_back(std::string_view method, Tuple args, std::index_sequence<I...>) {

@@ -17,11 +17,12 @@ namespace samovar::detail {
 struct PendingCall;
 using HeldCall = std::shared_ptr<PendingCall>;
 
-// A call that waits to be started by suspend().
-HeldCall hold(Client& client, std::string_view method, Request&& request);
+// A call that waits to be started by suspend(). Without `on_executor` on none.
+HeldCall hold(Client& client, std::string_view method, Request&& request, bool on_executor = true);
 
 // Starts the calls. When all of them have ended, `resume(frame)` follows on the first one's executor, or without one on the client's
-// own thread; never before this has begun to wait, but maybe before it returns. Throws std::logic_error after fork().
+// own thread; never before this has begun to wait, but maybe before it returns. Throws std::logic_error after fork(), and when they
+// have been started before.
 void suspend(std::span<const HeldCall> calls, void* frame, void (*resume)(void*));
 // Cancels them and forgets the frame, unless it is being resumed already.
 void abandon(std::span<const HeldCall> calls) noexcept;
