@@ -9,6 +9,7 @@
 
 #include <samovar/buffer.hpp>
 #include <samovar/detail/outcome.hpp>
+#include <samovar/options.hpp>
 
 namespace samovar::client {
 
@@ -22,6 +23,9 @@ using detail::Outcome;
 // Names a call while it is outstanding; never 0. Goes over the wire as the request's id.
 enum class CallId : std::uint64_t {};
 
+// The id of a schema's declaration: nobody waits for its reply.
+inline constexpr CallId kDeclaration{0};
+
 // The session shares the call from submit() to its completion, and reads but does not change what the caller set.
 struct Call {
   std::string method;
@@ -31,7 +35,8 @@ struct Call {
   // Where `own_timeout` is false: until when it waits for a broker. Once it is sent, the broker sets the deadline.
   TimePoint deadline{};
   bool own_timeout = true;
-  std::uint64_t items = 0;  // of a stream: how many have come; kept by the session
+  const Schema* schema = nullptr;  // that its caller was built against: the broker is told before
+  std::uint64_t items = 0;         // of a stream: how many have come; kept by the session
 
   CallId id{};  // set by the session in submit(); kept afterwards
 };

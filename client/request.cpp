@@ -56,11 +56,13 @@ void append_ext(std::string& out, const detail::Request& request) {
   const bool priority = request.priority.has_value();
   const bool attachments = !request.attachments.empty();
   const bool window = request.stream && request.window != proto::kDefaultWindow;
-  if (!priority && !attachments && !window) {
+  const bool schema = request.schema != nullptr;
+  if (!priority && !attachments && !window && !schema) {
     out += proto::kNil;
     return;
   }
-  proto::append_map(out, (priority ? 1u : 0u) + (attachments ? 1u : 0u) + (window ? 1u : 0u));
+  proto::append_map(out,
+                    (priority ? 1u : 0u) + (attachments ? 1u : 0u) + (window ? 1u : 0u) + (schema ? 1u : 0u));
   if (attachments) {
     proto::append_str(out, "attachments");
     proto::append_uint(out, request.attachments.size());
@@ -72,6 +74,10 @@ void append_ext(std::string& out, const detail::Request& request) {
   if (window) {
     proto::append_str(out, "window");
     proto::append_uint(out, request.window);
+  }
+  if (schema) {
+    proto::append_str(out, "schema");
+    proto::append_uint(out, request.schema->hash);
   }
 }
 
@@ -105,6 +111,7 @@ bool prepare(detail::PendingCall& call, std::string_view method, detail::Request
     return false;
   }
   append_ext(request.body, request);
+  call.schema = request.schema;
   call.tail = std::move(request.body);
   call.attachments = std::move(request.attachments);
   return true;

@@ -141,6 +141,7 @@ void Session::on_hello(const proto::Head& head, std::string_view frame) {
       std::clamp<std::uint64_t>(broker_.max_bundle, 1, std::uint64_t{samovar::limits::kMaxBundle});
   epoch_ = head.epoch;
   draining_ = false;
+  declared_.clear();
   state_ = SessionState::ready;
 }
 
@@ -182,6 +183,7 @@ void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<c
   for (const auto& item : items_) {
     const auto mine = attachments.first(item.attachments);
     attachments = attachments.subspan(item.attachments);
+    if (CallId{item.id} == kDeclaration) continue;
     const auto slot = table_.find(CallId{item.id});
     if (slot == kNone || table_[slot].state != CallState::sent || item.attempt < table_[slot].attempts) {
       ++counters_.late_replies;

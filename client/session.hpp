@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -136,6 +137,8 @@ class Session {
   bool next_hello(Message& message);
   bool next_cancel(Message& message);
   bool next_windows(Message& message);
+  bool next_declaration(Message& message);
+  bool is_declared(const Call& call) const { return !call.schema || declared_.contains(call.schema->hash); }
   bool next_bundle(TimePoint now, Message& message);
 
   Outcome& complete(CallTable::Slot slot);  // to be filled in at once
@@ -160,14 +163,16 @@ class Session {
 
   CallTable table_;
   std::size_t waiting_bytes_ = 0;
-  std::string valid_method_;  // the last that was found to be one
+  std::set<std::uint64_t> declared_;  // hashes of schemas that this connection's broker has been told
+  std::string valid_method_;          // the last that was found to be one
   std::vector<std::uint64_t> cancels_;
   std::vector<proto::Window> windows_;
 
   // What next_message() gave last, for not_sent().
-  enum class Taken : std::uint8_t { nothing, hello, cancels, windows, bundle };
+  enum class Taken : std::uint8_t { nothing, hello, cancels, windows, declaration, bundle };
   Taken taken_ = Taken::nothing;
   std::uint32_t taken_calls_ = 0;
+  std::uint64_t taken_schema_ = 0;
   std::vector<std::uint64_t> taken_cancels_;
   std::vector<proto::Window> taken_windows_;
 

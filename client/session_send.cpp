@@ -13,7 +13,8 @@ constexpr auto kNone = CallTable::kNone;
 }  // namespace
 
 bool Session::next_message(TimePoint now, Message& message) {
-  return next_hello(message) || next_cancel(message) || next_windows(message) || next_bundle(now, message);
+  return next_hello(message) || next_cancel(message) || next_windows(message) || next_declaration(message) ||
+         next_bundle(now, message);
 }
 
 bool Session::next_hello(Message& message) {
@@ -56,6 +57,26 @@ bool Session::next_windows(Message& message) {
   return true;
 }
 
+// Before the first call of a caller that was built against a schema, the broker is told that schema.
+bool Session::next_declaration(Message& message) {
+  if (state_ != SessionState::ready || table_.first_waiting() == kNone) return false;
+  const Call& call = *table_[table_.first_waiting()].call;
+  if (is_declared(call)) return false;
+  declared_.insert(call.schema->hash);
+  std::string tail;
+  proto::append_array(tail, 2);
+  proto::append_uint(tail, call.schema->hash);
+  tail.append(call.schema->packed).append(proto::kNil).append(proto::kNil);
+  proto::BundleWriter writer(proto::Kind::request, epoch_);
+  writer.add_request(static_cast<std::uint64_t>(kDeclaration), 1, 0, 0, "samovar.declare", tail);
+  if (writer.bytes() > broker_.max_body) return false;  // calls are not compared
+  message = {std::move(writer).finish(), {}, 0};
+  taken_ = Taken::declaration;
+  taken_schema_ = call.schema->hash;
+  ++counters_.messages_sent;
+  return true;
+}
+
 bool Session::next_bundle(TimePoint now, Message& message) {
   using std::chrono::duration_cast;
   using std::chrono::microseconds;
@@ -76,6 +97,7 @@ bool Session::next_bundle(TimePoint now, Message& message) {
       expire(slot);
       continue;
     }
+    if (!is_declared(call)) break;
     const auto size = size_of(call);
     const auto bytes = writer.bytes() + attached;
     if (writer.items() > 0 && bytes + kItemHead + call.method.size() + size > limit) break;
@@ -126,6 +148,7 @@ void Session::not_sent() {
     case Taken::windows:
       windows_.insert(windows_.begin(), taken_windows_.begin(), taken_windows_.end());
       break;
+    case Taken::declaration: declared_.erase(taken_schema_); break;
     case Taken::bundle:
       counters_.calls_sent -= taken_calls_;
       for (; taken_calls_ > 0; --taken_calls_) {

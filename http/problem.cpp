@@ -25,6 +25,7 @@ int http_status(Status status) {
     case Status::cancelled: return 499;  // nginx's: the caller has gone
     case Status::too_large: return 413;
     case Status::unauthorized: return 403;
+    case Status::schema_mismatch: return 409;
   }
   return 500;
 }

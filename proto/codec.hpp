@@ -32,6 +32,9 @@ Malformed decode_items(std::string_view frame, std::size_t attachments, std::vec
 Malformed decode_windows(std::string_view frame, std::vector<Window>& windows);
 Malformed decode_ids(std::string_view frame, std::vector<std::uint64_t>& ids);
 
+// What a request's ext, whose structure has been checked, says of the schema that its caller was built against.
+std::uint64_t schema_of(std::string_view ext);
+
 // The map of a control message, as msgpack bytes whose structure has been checked.
 Malformed decode_control(std::string_view frame, std::string_view& map);
 

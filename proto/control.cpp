@@ -74,8 +74,8 @@ Malformed decode(std::string_view frame, Ready& out) {
   std::uint64_t credit = 0;
   std::uint64_t concurrency = 1;
   if (auto why = decode_control(frame, map)) return why;
-  if (auto why = MapReader(map)
-                     .required("service", out.service)
+  MapReader reader(map);
+  if (auto why = reader.required("service", out.service)
                      .required("methods", out.methods)
                      .required("credit", credit)
                      .field("concurrency", concurrency)
@@ -83,8 +83,12 @@ Malformed decode(std::string_view frame, Ready& out) {
                      .field("pid", out.pid)
                      .field("name", out.name)
                      .field("supervisor", out.supervisor)
+                     .raw("schema", msgpack::type::MAP, out.schema)
                      .verdict()) {
     return why;
+  }
+  if (const auto* schema = reader.find("schema")) {
+    if (auto why = MapReader(*schema).required("hash", out.schema_hash).verdict()) return why;
   }
   if (!is_name(out.service))
     return "the service's name has other characters than letters, digits, '_', '-' and '.'";
@@ -235,6 +239,7 @@ std::string encode(std::uint64_t epoch, const Ready& in) {
       .field("pid", in.pid)
       .field("name", in.name)
       .field("supervisor", in.supervisor)
+      .raw("schema", in.schema)
       .message(Kind::ready, epoch);
 }
 

@@ -56,6 +56,8 @@ struct Ready {
   std::uint64_t pid = 0;
   std::string name;
   std::string supervisor;
+  std::string schema;             // msgpack of a map, or empty
+  std::uint64_t schema_hash = 0;  // that the map says of itself
 };
 
 enum class PoolState : std::uint8_t { loading, serving, failed, stopping };

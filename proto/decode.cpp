@@ -16,6 +16,11 @@ bool read_prefix(Cursor& cursor, std::uint64_t& number) {
   return cursor.read_uint(number) && number <= limits::kMaxPrefixInteger;
 }
 
+bool read_prefix(std::string_view value, std::uint64_t& number) {
+  Cursor cursor(value);
+  return read_prefix(cursor, number);
+}
+
 // Opens a message of one kind: leaves the cursor behind the epoch and tells how many elements follow.
 Malformed open(Cursor& cursor, std::uint32_t& rest) {
   std::uint32_t size = 0;
@@ -36,6 +41,7 @@ struct Extensions {
   bool has_priority = false;
   bool bad_priority = false;  // of a request; a reply and an item have none
   std::uint32_t window = kDefaultWindow;
+  std::uint64_t schema = 0;
 };
 
 // Reads ext behind the cursor. `wrong` is set where it spoils its item alone. Attachments must add up, so a
@@ -54,6 +60,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
   std::string_view attachments = kNil;
   std::string_view priority = kNil;
   std::string_view window = kNil;
+  std::string_view schema = kNil;
   for (std::uint32_t i = 0; i < entries; ++i) {
     std::string_view key;
     std::string_view value;
@@ -65,6 +72,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
     if (key == "attachments") attachments = value;
     if (key == "priority") priority = value;
     if (key == "window") window = value;
+    if (key == "schema") schema = value;
   }
   std::uint64_t number = 0;
   if (!Cursor(attachments).at_nil()) {
@@ -80,6 +88,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
   if (Cursor(window).read_uint(number) && number >= 1 && number <= kMaxWindow) {
     known.window = static_cast<std::uint32_t>(number);
   }
+  if (read_prefix(schema, number)) known.schema = number;
   return nullptr;
 }
 
@@ -147,6 +156,7 @@ Malformed decode_requests(std::string_view frame, std::size_t attachments, std::
     item.priority = known.priority;
     item.has_priority = known.has_priority;
     item.window = known.window;
+    item.schema = known.schema;
     claimed += item.attachments;
   }
   if (!cursor.at_end()) return "bytes follow the message's array";
@@ -217,6 +227,14 @@ Malformed decode_items(std::string_view frame, std::size_t attachments, std::vec
   if (!cursor.at_end()) return "bytes follow the message's array";
   if (claimed != attachments) return "the items claim another number of attachments than the message has";
   return nullptr;
+}
+
+std::uint64_t schema_of(std::string_view ext) {
+  Cursor cursor(ext);
+  std::string_view same;
+  Extensions known;
+  const char* wrong = nullptr;
+  return read_ext(cursor, same, known, wrong) ? 0 : known.schema;
 }
 
 Malformed decode_windows(std::string_view frame, std::vector<Window>& windows) {

@@ -46,6 +46,9 @@ inline constexpr std::size_t kDefaultMaxBody = 128u << 20;
 // ever get there.
 inline constexpr std::size_t kSocketSlack = 1u << 20;
 
+// The schema of a service: READY holds it, beside kMaxMethods names.
+inline constexpr std::size_t kMaxSchemaBytes = std::size_t{128} * 1024;
+
 // Integers in the prefix: what every language's number type holds exactly.
 inline constexpr std::uint64_t kMaxPrefixInteger = (std::uint64_t{1} << 53) - 1;
 
@@ -124,6 +127,10 @@ inline constexpr std::size_t kMaxSuspects = 1'000;
 // Such requests are saved for a later trial: so many files, and none with more bytes.
 inline constexpr std::size_t kMaxSaved = 100;
 inline constexpr std::size_t kMaxSavedBytes = 16u << 20;
+
+// Schemas that a client was built against, and their bytes from all clients: calls with others are not compared.
+inline constexpr std::size_t kMaxDeclared = 64;
+inline constexpr std::size_t kMaxDeclaredBytes = 64u << 20;
 
 // Deaths of workers that are remembered, each with up to 32 KiB of text.
 inline constexpr std::size_t kMaxDeaths = 100;

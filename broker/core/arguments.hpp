@@ -37,6 +37,10 @@ class Arguments {
   bool has(std::size_t at) const { return !values_[at].empty(); }
   // False when it is absent, or of another type.
   bool text(std::size_t at, std::string_view& out) const { return proto::Cursor(values_[at]).read_str(out); }
+  bool map(std::size_t at, std::string_view& out) const {
+    out = values_[at];
+    return proto::Cursor(out).at_map();
+  }
   bool number(std::size_t at, std::uint64_t& out) const { return proto::Cursor(values_[at]).read_uint(out); }
 
  private:

@@ -7,6 +7,7 @@
 #include "broker/core/grant.hpp"
 #include "broker/core/id_table.hpp"
 #include "broker/core/request.hpp"
+#include "broker/core/schemas.hpp"
 
 namespace samovar::broker {
 
@@ -22,6 +23,7 @@ struct Client {
   IdTable<Request> outstanding;       // by the client's own id
   std::size_t queued_bytes = 0;
   RateLimit rate;
+  Declared declared;
 };
 
 }  // namespace samovar::broker

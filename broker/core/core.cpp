@@ -180,6 +180,7 @@ void Core::handle(const event::PeerLost& event, TimePoint now) {
 void Core::forget_peer(PeerId peer, TimePoint now) {
   if (Client* client = find_in(clients_, peer)) {
     client_gone(*client);
+    forget_declared(*client);
     clients_.erase(raw(peer));
   }
   if (Worker* worker = find_in(workers_, peer)) bury(*worker, now);

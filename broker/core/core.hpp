@@ -203,12 +203,21 @@ class Core {
                        Duration left);
 
   // core_builtin.cpp
+  void answer_ok(const Client& client, const proto::RequestItem& item, std::string_view value);
   void answer_builtin(Client& client, const proto::RequestItem& item, std::string_view method, TimePoint sent,
                       TimePoint now);
   void command(Client& client, const proto::RequestItem& item, std::string_view service_name,
                proto::Command command, TimePoint sent, TimePoint now);
   void errands_lose(PeerId supervisor, TimePoint now);
   void finish_errand(std::uint64_t id, TimePoint now);
+
+  // core_schemas.cpp
+  static void announce_schema(Service& service, const proto::Ready& ready);
+  void answer_schema(Client& client, const proto::RequestItem& item);
+  void declare_schema(Client& client, const proto::RequestItem& item);
+  void forget_declared(const Client& client);
+  std::string schema_mismatch(const Client& client, std::uint64_t hash, const Method& method) const;
+  bool refuse_mismatch(const Client& client, const proto::RequestItem& item, const Method& method);
 
   // core_streams.cpp
   void take_item(Worker& worker, const proto::StreamItem& item, const Frames& attachments, TimePoint now);
@@ -264,6 +273,7 @@ class Core {
   std::unordered_map<std::uint64_t, std::uint32_t> complaints_;  // by peer
 
   std::size_t connections_ = 0;
+  std::size_t declared_bytes_ = 0;  // of all clients
 
   Outbox outbox_;
   Counters counters_;

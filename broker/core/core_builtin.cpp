@@ -15,25 +15,29 @@ constexpr std::uint64_t kMostWorkers = 1024;
 
 }  // namespace
 
+void Core::answer_ok(const Client& client, const proto::RequestItem& item, std::string_view value) {
+  outcomes_[0] += 1;
+  const std::string tail = std::string(value).append(proto::kNil);
+  answer(client, item.id, item.attempt, Outcome{Status::ok, 0, tail});
+}
+
 void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::string_view method,
                           TimePoint sent, TimePoint now) {
   const auto bad_request = [&](std::string why) {
     refuse_request(client, item, Status::bad_request, error_at("broker", std::move(why)));
   };
-  const auto ok = [&](std::string tail) {
-    outcomes_[0] += 1;
-    tail += proto::kNil;
-    answer(client, item.id, item.attempt, Outcome{Status::ok, 0, tail});
-  };
+  const auto ok = [&](std::string_view value) { answer_ok(client, item, value); };
   if (item.flags & proto::kStream) {
     return bad_request("no method of the broker streams its result: call it without the flag `stream`");
   }
   if (method == "ping") {
     std::string pong;
     proto::append_str(pong, "pong");
-    return ok(std::move(pong));
+    return ok(pong);
   }
   if (method == "services") return ok(services());
+  if (method == "schema") return answer_schema(client, item);
+  if (method == "declare") return declare_schema(client, item);
   if (may_not_administer(client, item, method)) return;
   if (method == "status") return ok(status(now));
   if (method == "crashes") {
@@ -68,7 +72,7 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
   }
   bad_request("the broker has no method '" + std::string(method) +
               "'; it has: samovar.ping, samovar.services, samovar.status, samovar.reload, samovar.scale, "
-              "samovar.crashes, samovar.quarantine");
+              "samovar.crashes, samovar.quarantine, samovar.schema, samovar.declare");
 }
 
 // --- what supervisors do ---------------------------------------------------------------------------------

@@ -40,6 +40,16 @@ proto::ErrorValue unknown_method(const Service& service, std::string_view method
   return error;
 }
 
+// As ext says it.
+std::uint64_t schema_of(const Request& request) {
+  const std::string_view tail = request.payload.view();
+  proto::Cursor cursor(tail);
+  std::string_view skipped;
+  if (!cursor.skip(limits::kMaxDepth, skipped) || !cursor.skip(limits::kMaxDepth, skipped)) return 0;
+  return proto::schema_of(
+      {cursor.position(), static_cast<std::size_t>(tail.data() + tail.size() - cursor.position())});
+}
+
 }  // namespace
 
 // --- acceptance ------------------------------------------------------------------------------------------
@@ -71,6 +81,7 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
   if (service && may_not_call(client, item, *service)) return;
+  if (method && item.schema > 0 && refuse_mismatch(client, item, *method)) return;
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
   if (method && method->suspects > 0 && refuse_quarantined(client, item, *method, attachments, now)) return;
   const bool may_share =
@@ -217,6 +228,10 @@ void Core::methods_known(Service& service, TimePoint now) {
     }
     if (!request->stream == method->stream) {
       end_early(*request, Status::bad_request, error_at("queued", misused(*method)), now);
+      continue;
+    }
+    if (auto why = schema_mismatch(*request->client, schema_of(*request), *method); !why.empty()) {
+      end_early(*request, Status::schema_mismatch, error_at("queued", std::move(why)), now);
       continue;
     }
     service.queue.remove(*request);

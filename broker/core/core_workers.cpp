@@ -45,6 +45,7 @@ void Core::handle(const event::Ready& event, TimePoint now) {
     method.timeout = bounded_us(info.timeout_us);
     method.hard_timeout = bounded_us(info.hard_timeout_us);
   }
+  announce_schema(*service, ready);
   if (first) methods_known(*service, now);
   service->last_failed.clear();
   if (quarantine_.size() > 0) quarantine_.another_generation(*service, ready.generation);

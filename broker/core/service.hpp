@@ -7,6 +7,7 @@
 #include "broker/core/estimate.hpp"
 #include "broker/core/histogram.hpp"
 #include "broker/core/queue.hpp"
+#include "broker/core/schemas.hpp"
 #include "broker/core/worker.hpp"
 
 namespace samovar::broker {
@@ -38,6 +39,7 @@ struct Service {
   bool known = false;       // configured, or announced by a worker or a supervisor
   bool configured = false;  // this broker starts its pool: requests wait for it until it has failed
   std::map<std::string, Method, std::less<>> methods;
+  Schema schema;  // of the worker that was ready last
 
   Roster ready;
   std::size_t workers = 0;  // in any state

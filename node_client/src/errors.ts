@@ -17,6 +17,7 @@ export const WORDS = [
   "protocol_error",
   "broker_lost",
   "internal",
+  "schema_mismatch",
 ] as const;
 export type Word = (typeof WORDS)[number];
 export type Code = Exclude<Word, "ok">;

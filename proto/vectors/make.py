@@ -396,7 +396,7 @@ def requests():
         request("64 levels of nesting in kwargs", item(args=[], kwargs={"deep": nested(62)})),
         request("known extensions",
                 item(ext={"priority": 0, "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-                          "affinity": b"user-17"}),
+                          "affinity": b"user-17", "schema": MAX_PREFIX}),
                 item(id=2, ext={"priority": 1}), item(id=3, ext={"priority": As("cd0002", 2)})),
         request("unknown extensions are ignored and handed on",
                 item(ext={"colour": "red", "deep": {"a": [1, {"b": b"c"}]}, "nothing": None})),
@@ -488,7 +488,7 @@ def replies():
         reply("unknown keys of an error are ignored",
               answer(status=1, value={"message": "m", "notes": ["a", {"b": 1}], "type": "E"})),
         reply("a status that is not known is internal",
-              answer(id=1, status=14, value={"message": "from the future"}, means=13),
+              answer(id=1, status=15, value={"message": "from the future"}, means=13),
               answer(id=2, status=255, value={"message": "from the future"}, means=13),
               answer(id=3, status=MAX_PREFIX, value={"message": "from the future"}, means=13),
               answer(id=4, value=1)),
@@ -557,6 +557,9 @@ ALL_OF_READY = {**READY, "concurrency": 8, "generation": 3,
                 "methods": {"country": {"idempotent": True, "pure": True, "timeout_us": 250_000,
                                         "hard_timeout_us": 2_000_000, "priority": 0},
                             "scan": {"stream": True, "cancel": True}}}
+SCHEMA = {"samovar_schema": 1, "service": "ipgeo", "hash": MAX_PREFIX, "$defs": {},
+          "methods": {"country": {"parameters": [{"name": "ip", "schema": {"type": "string"}, "required": True}],
+                                  "result": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}}
 POOL_DETAIL = {"generation": 3, "spares": 1, "workers": [{"name": "segment-1", "pid": 4711, "shared_kb": 410_000}]}
 OBITUARY = {"worker_epoch": EPOCH, "pid": 4711, "signal": 9, "reason": "the worker was killed by SIGKILL",
             "stderr": "loading\n", "last_started": 42, "running": True}
@@ -575,6 +578,7 @@ def controls():
                 {"service": "a", "methods": {"b": {"idempotent": True, "doc": "text", "cost": {"us": 5}}}, "credit": 2,
                  "zygote": True}),
         control("a worker says all that it may say", "ready", ALL_OF_READY),
+        control("a worker announces its service's schema", "ready", {**READY, "schema": SCHEMA}),
         control("the least and the greatest that methods may say", "ready",
                 {"service": "a", "methods": {"b": {"pure": False, "priority": 2, "timeout_us": MAX_PREFIX, "hard_timeout_us": 0},
                                              "c": {"priority": 1, "timeout_us": 0}},
@@ -801,7 +805,7 @@ def malformed():
                 "obituary": ({**OBITUARY, "exit_code": 1, "stack": "s", "out_of_memory": True}, ("worker_epoch",)),
                 "command": ({"id": 7, "command": "scale", "args": [8]}, ("id", "command")),
                 "command_done": ({"id": 7, "ok": True, "message": "m", "result": {"generation": 3}}, ("id", "ok")),
-                "protocol_error": ({"message": "m", "got": 2, "speaks": [1]}, ("message",)),
+                "protocol_error": ({"message": "m", "got": 2, "speaks": [1], "unauthorized": True}, ("message",)),
                 "register_again": ({"reason": "r"}, ()), "drain": ({"reason": "r"}, ()), "drained": ({"reason": "r"}, ())}
     for kind, (full, required) in controls.items():
         epoch = 0 if kind == "hello" else EPOCH

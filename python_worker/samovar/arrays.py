@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 
 from samovar.attached import MAX_ATTACHMENTS, Frame, buffer_of, byte_view
+from samovar.plain import plain
 from samovar.wire import is_uint
 
 EXT_TYPE = 1
@@ -38,7 +39,7 @@ class ArrayError(ValueError):
 
 
 def default_for(buffers: list[memoryview]) -> Any:
-    """A msgpack `default`: what holds an array becomes the extension, its elements are added to `buffers`.
+    """A msgpack `default`: what holds an array becomes the extension, its elements are added to `buffers`; plain() does the rest.
 
     It raises TypeError for anything else, and ValueError for an array that cannot travel.
     """
@@ -49,7 +50,7 @@ def default_for(buffers: list[memoryview]) -> Any:
             return value.item()
         described = _describe(value, numpy)
         if described is None:
-            raise TypeError(f"cannot encode an object of type {type(value).__name__}")
+            return plain(value)
         dtype, shape, view = described
         if len(buffers) == MAX_ATTACHMENTS:
             raise ValueError(f"it has more than {MAX_ATTACHMENTS} attachments and arrays")

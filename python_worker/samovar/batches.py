@@ -3,6 +3,7 @@
 from typing import Any
 
 from samovar.call import Call
+from samovar.hints import BadArgument
 from samovar.method import Batch, Method
 
 # A new measurement counts this much in the estimate of how long the function takes.
@@ -56,12 +57,19 @@ class Collector:
 
 
 def argument_of(call: Call) -> Any:
-    """What stands for this call in the function's list. Raises ValueError, with a sentence, if nothing can."""
+    """What stands for this call in the function's list. Raises ValueError or BadArgument, with a sentence, if nothing can."""
     if call.kwargs:
         raise ValueError("it is run in batches, which take positional arguments only")
     if not call.args:
         raise ValueError("it is run in batches, and needs an argument")
-    return call.args[0] if len(call.args) == 1 else tuple(call.args)
+    argument = call.args[0] if len(call.args) == 1 else tuple(call.args)
+    convert = call.method.argument
+    if convert is None:
+        return argument
+    try:
+        return convert(argument)
+    except BadArgument as error:
+        raise error.under("its argument")
 
 
 def outcomes_of(results: Any, expected: int) -> list[Any]:

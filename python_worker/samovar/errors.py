@@ -18,6 +18,7 @@ WORDS = (
     "protocol_error",
     "broker_lost",
     "internal",
+    "schema_mismatch",
 )
 _NOTHING_RAN = {"unavailable", "overloaded"}
 _MAY_HAVE_RUN = {"worker_lost", "broker_lost"}

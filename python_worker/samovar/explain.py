@@ -1,6 +1,5 @@
 """Words for callers: the error maps that go into replies when a call has failed in the worker."""
 
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -10,10 +9,12 @@ import types
 import uuid
 from typing import Any
 
-from samovar import exposed, wire
+from samovar import exposed, typed, wire
 from samovar.arrays import travels
 from samovar.attached import WithAttachments
 from samovar.bundles import BadItem
+from samovar.hints import BadArgument
+from samovar.plain import is_struct, plain
 from samovar.structure import MAX_DEPTH, SCALARS
 from samovar.method import Handler
 
@@ -28,7 +29,7 @@ class Stop(enum.Enum):
     HARD_LIMIT = enum.auto()
 
 
-_TYPES_THAT_TRAVEL = "None, bool, int, float, str, bytes, list, dict, datetime"
+_TYPES_THAT_TRAVEL = "None, bool, int, float, str, bytes, list, dict, datetime, dataclasses"
 
 
 def app_error(
@@ -61,9 +62,13 @@ def _traceback_of(error: BaseException, ours: bool) -> str:
 def _from_handler(error: BaseException) -> types.TracebackType | None:
     """Its traceback from the handler's own frame on; None if that was never entered (or is C code)."""
     trace = error.__traceback__ and error.__traceback__.tb_next
-    if trace is not None and exposed.is_wrapper(trace.tb_frame.f_code):
+    while trace is not None and _is_wrapper(trace.tb_frame.f_code):
         trace = trace.tb_next
     return trace
+
+
+def _is_wrapper(code: types.CodeType) -> bool:
+    return exposed.is_wrapper(code) or typed.is_wrapper(code)
 
 
 def clean(text: str) -> str:
@@ -142,6 +147,8 @@ def wrong_arguments(error: BaseException, handler: Handler, args: Any, kwargs: A
     A TypeError that the handler itself raised is told from that by its traceback, which has a frame
     of the handler, and by the signature, which the arguments fit.
     """
+    if isinstance(error, BadArgument):
+        return str(error)
     if not isinstance(error, TypeError):
         return None
     if _from_handler(error) is not None:
@@ -254,6 +261,14 @@ def find_misfit(value: Any, path: str, levels: int) -> tuple[str, str, str] | No
                 if found is not None:
                     return found
         return None
+    if is_struct(kind):
+        for name, inside in plain(value).items():
+            found = find_misfit(inside, f"{path}.{name}", levels - 1)
+            if found is not None:
+                return found
+        return None
+    if isinstance(value, enum.Enum):
+        return find_misfit(value.value, f"{path}.value", levels - 1)
     if isinstance(value, (list, tuple)):
         for index, inside in enumerate(value):
             found = find_misfit(inside, f"{path}[{index}]", levels - 1)
@@ -284,11 +299,7 @@ def _misfit(value: Any, path: str) -> tuple[str, str, str] | None:
     if isinstance(value, datetime.datetime):
         return path, "a datetime without a time zone", advice or "give it a time zone"
     if advice is None:
-        if isinstance(value, enum.Enum):
-            advice = "return its .value"
-        elif dataclasses.is_dataclass(value):
-            advice = "return dataclasses.asdict() of it"
-        elif hasattr(value, "dtype"):
+        if hasattr(value, "dtype"):
             advice = f"arrays of numbers travel, of dtype {value.dtype} not: return .tolist() of it"
         elif hasattr(value, "tolist"):
             advice = "return .tolist() of it"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samovar.context import Context
+from samovar.hints import Convert
 
 Handler = Callable[..., Any]
 
@@ -58,6 +59,7 @@ class Method:
     kind: Kind = Kind.PLAIN
     wants_context: bool = False
     batch: Batch | None = None
+    argument: Convert | None = None  # of a batch: what its calls' arguments are made into
 
     @property
     def is_simple(self) -> bool:

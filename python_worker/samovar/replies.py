@@ -16,6 +16,7 @@ from samovar.bundles import (
     REQUEST_ITEM,
     STREAM_ITEM,
 )
+from samovar.plain import plain
 from samovar.structure import MAX_DEPTH, too_deep
 from samovar.wire import Message
 
@@ -40,7 +41,7 @@ class ReplyEncoder:
     """
 
     def __init__(self) -> None:
-        self.pack = wire.new_packer().pack
+        self.pack = wire.new_packer(plain).pack
         self.buffers: list[memoryview] = []  # attachments of the reply that ends the next message
         self.max_body = 1 << 20  # until the broker's HELLO has told it
 
@@ -68,7 +69,7 @@ class ReplyEncoder:
         if len(packed) <= self.large and not attached and not _may_be_deep(packed):
             return None
         if len(packed) > _KEEP_PACKER_BYTES:
-            self.pack = wire.new_packer().pack
+            self.pack = wire.new_packer(plain).pack
         size = _HEAD_BYTES + len(packed) + attached
         if size > self._max_body:
             return explain.result_too_large(method, size, self._max_body)
@@ -140,7 +141,7 @@ class ReplyEncoder:
                 replies[:REPLY_HEAD], self._each(replies, requests) + pieces, requests
             )
         if len(frame) > _KEEP_PACKER_BYTES:
-            self.pack = wire.new_packer().pack
+            self.pack = wire.new_packer(plain).pack
         if pieces:
             frame = _join(frame, len(replies), pieces)
         buffers, self.buffers = self.buffers, []

@@ -363,6 +363,7 @@ class Worker:
             "supervisor": options.supervisor,
             "generation": options.generation or None,
             "concurrency": concurrency if concurrency > 1 else None,
+            "schema": self._service.schema,
         }
         self._send([wire.encode_control(wire.READY, connection.epoch, ready)])
         self._on_ready()

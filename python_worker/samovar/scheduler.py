@@ -23,6 +23,7 @@ from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
 from samovar.call import Call, window_of
 from samovar.executor import Executor
 from samovar.explain import Failure, Stop
+from samovar.hints import BadArgument
 from samovar.method import Kind, Method, without_context
 from samovar.outbox import Outbox
 from samovar.running import Running, clock
@@ -362,7 +363,7 @@ class Scheduler:
                     self._finish(call, *explain.expired((began - call.deadline_ns) // 1000))
                     continue
                 arguments.append(argument_of(call))
-            except ValueError as error:
+            except (ValueError, BadArgument) as error:
                 self._finish(call, *explain.bad_request(f"{call.name}: {error}"))
             else:
                 calls.append(call)

@@ -58,6 +58,7 @@ class Service:
         self.methods: dict[str, Method] = {}
         self.hooks = Hooks()
         self.state: Any = None  # what the load hook returned
+        self.schema: dict[str, Any] | None = None  # once prepared, if it fits a message
         self._concurrency = concurrency
         self._threads = threads
 
@@ -204,6 +205,15 @@ class Service:
     def on_stop(self, hook: H) -> H:
         """Decorates what a worker does after its last request. What it raises is only logged."""
         return self.hooks.add("on_stop", hook)
+
+    def prepare(self, name: str) -> None:
+        """Reads the methods' hints, before it is served as `name`: its schema, and what arguments are made into."""
+        from samovar import schema, typed  # they need this module
+
+        self.schema = schema.to_announce(schema.describe(self, name))
+        self.methods = {
+            key: typed.with_typed_arguments(method) for key, method in self.methods.items()
+        }
 
     def _add(
         self,

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgpack
 
+from samovar.plain import is_struct, plain
+
 MAX_DEPTH = 64  # nesting, the message's own array included
 # The claims of a smaller message are not looked at: a bundle of 500 small requests pays nothing, and what it can claim
 # is 128 MiB, for a moment.
@@ -164,7 +166,7 @@ def too_deep(values: Iterable[Any], levels: int) -> bool:
     for _ in range(levels):
         inside: list[Any] = []
         for container in level:
-            elements = container.values() if isinstance(container, dict) else container
+            elements = _elements(container)
             if not SCALARS.issuperset(map(type, elements)):
                 inside += _containers(elements)
         if not inside:
@@ -174,4 +176,15 @@ def too_deep(values: Iterable[Any], levels: int) -> bool:
 
 
 def _containers(values: Iterable[Any]) -> list[Any]:
-    return [value for value in values if isinstance(value, (dict, list, tuple))]
+    return [
+        value
+        for value in values
+        if isinstance(value, (dict, list, tuple)) or is_struct(type(value))
+    ]
+
+
+def _elements(container: Any) -> Iterable[Any]:
+    if isinstance(container, (list, tuple)):
+        return container
+    elements: dict[Any, Any] = container if isinstance(container, dict) else plain(container)
+    return elements.values()

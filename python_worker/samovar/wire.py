@@ -246,6 +246,7 @@ def decode_protocol_error(message: Message) -> str:
     """The text of PROTOCOL_ERROR. Raises WireError."""
     content = control_map(message)
     _field(content, "got", int, 0)
+    _field(content, "unauthorized", bool, False)
     if not all(map(is_uint, _field(content, "speaks", list, []))):
         raise WireError("the versions that the broker speaks are not integers")
     text: str = _field(content, "message", str, None)

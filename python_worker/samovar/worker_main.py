@@ -110,6 +110,7 @@ def with_descriptors(config: WorkerConfig, status: int, stack: int, command: int
 def load(config: WorkerConfig) -> tuple[Service, str]:
     """Imports the app, loads its data and warms it up. Raises AppError, HookFailed, ValueError."""
     service, name = load_service(config.target, config.service_name)
+    service.prepare(name)
     try:
         service.state = service.hooks.run("load")
         service.hooks.run("warm_up")

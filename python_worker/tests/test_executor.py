@@ -53,7 +53,7 @@ RESULTS: dict[str, Any] = {}
 
 
 class Colour(enum.Enum):
-    RED = 1
+    RED = {255, 0}
 
 
 class Run:
@@ -156,7 +156,7 @@ def test_a_bundle_that_came_too_late_is_not_run():
             lambda: decimal.Decimal(1),
             "is a Decimal, which msgpack cannot encode; return str or float",
         ),
-        (lambda: Colour.RED, "is a Colour, which msgpack cannot encode; return its .value"),
+        (lambda: Colour.RED, "holds a set at result.value, which msgpack cannot encode"),
         (lambda: {(1, frozenset()): 1}, "holds a frozenset at a key of result[1]"),
         (lambda: (n for n in "ab"), "return a list of what it yields"),
         (lambda: object(), "is an object, which msgpack cannot encode; return only None, bool"),

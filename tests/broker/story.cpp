@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <fstream>
 #include <msgpack.hpp>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 namespace samovar::test {
 namespace {
@@ -69,6 +72,28 @@ std::string arguments(const std::string& text) {
 }
 
 // "7", "1..300", "7,9,12..14"
+// "7:integer": a hash, and the schema of a method `country` whose parameter `ip` is of that type.
+std::pair<std::uint64_t, std::string> schema_of(const std::string& text) {
+  const auto colon = text.find(':');
+  const auto hash = number(text.substr(0, colon));
+  const nlohmann::json parameter{
+      {"name", "ip"}, {"required", true}, {"schema", {{"type", text.substr(colon + 1)}}}};
+  const nlohmann::json schema{
+      {"hash", hash},
+      {"methods", {{"country", {{"parameters", {parameter}}, {"result", {{"type", "string"}}}}}}}};
+  const auto packed = nlohmann::json::to_msgpack(schema);
+  return {hash, {packed.begin(), packed.end()}};
+}
+
+// Args of samovar.declare, no kwargs; a body.
+std::string declaration(const std::string& text) {
+  const auto [hash, schema] = schema_of(text);
+  std::string out;
+  proto::append_array(out, 2);
+  proto::append_uint(out, hash);
+  return out.append(schema).append(proto::kNil);
+}
+
 std::vector<std::uint64_t> ids_of(const std::string& text) {
   std::vector<std::uint64_t> ids;
   for (const auto& part : split(text, ',')) {
@@ -498,6 +523,9 @@ void Story::ready(const Line& line) {
   ready.pid = number(line.value("pid", "0"));
   ready.name = line.value("name", name);
   ready.supervisor = line.value("supervisor");
+  if (line.values.contains("schema")) {
+    std::tie(ready.schema_hash, ready.schema) = schema_of(line.value("schema"));
+  }
   for (const auto& method : split(line.value("methods", "country"), ',')) ready.methods[method];
   for (const auto& method : split(line.value("idempotent"), ',')) ready.methods[method].idempotent = true;
   for (const auto& method : split(line.value("pure"), ',')) ready.methods[method].pure = true;
@@ -553,12 +581,14 @@ void Story::request(const Line& line) {
       if (attachments > 0) extensions["attachments"] = attachments;
       if (item->values.contains("priority")) extensions["priority"] = number(item->value("priority"));
       if (item->values.contains("window")) extensions["window"] = number(item->value("window"));
+      if (item->values.contains("schema")) extensions["schema"] = number(item->value("schema"));
       if (item->values.contains("ext")) extensions[item->value("ext")] = 1;
       if (item->values.contains("args")) echo = item->value("args");
       if (item->values.contains("body")) echo = item->value("body");
-      spec.tail = item->values.contains("args") ? arguments(item->value("args"))
-                  : item->has("broken_args")    ? str("no array") + std::string(proto::kNil)
-                                                : body(echo);
+      spec.tail = item->values.contains("args")       ? arguments(item->value("args"))
+                  : item->values.contains("declares") ? declaration(item->value("declares"))
+                  : item->has("broken_args")          ? str("no array") + std::string(proto::kNil)
+                                                      : body(echo);
       spec.tail += ext(extensions);
       items.push_back(spec);
       for (std::uint64_t i = 0; i < attachments; ++i)

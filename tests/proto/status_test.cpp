@@ -14,7 +14,7 @@ TEST_CASE("Each status has its own word, and a number that stays") {
   const char* const words[] = {"ok",          "app_error",  "bad_request",       "no_service",
                                "unavailable", "overloaded", "deadline_exceeded", "worker_lost",
                                "cancelled",   "too_large",  "unauthorized",      "protocol_error",
-                               "broker_lost", "internal"};
+                               "broker_lost", "internal",   "schema_mismatch"};
   REQUIRE(std::size(words) == kStatusCount);
   for (std::uint8_t number = 0; number < kStatusCount; ++number) {
     CHECK(to_word(static_cast<Status>(number)) == words[number]);
@@ -23,7 +23,7 @@ TEST_CASE("Each status has its own word, and a number that stays") {
 }
 
 TEST_CASE("A status that is not known is internal") {
-  for (const std::uint64_t number : {14ull, 255ull, 256ull, 269ull, ~0ull}) {
+  for (const std::uint64_t number : {15ull, 255ull, 256ull, 269ull, ~0ull}) {
     CHECK(status_from_wire(number) == Status::internal);
   }
   CHECK(to_word(static_cast<Status>(200)) == "internal");

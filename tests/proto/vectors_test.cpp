@@ -109,7 +109,8 @@ json all_keys(const Ready& in) {
           {"generation", in.generation},
           {"pid", in.pid},
           {"name", in.name},
-          {"supervisor", in.supervisor}};
+          {"supervisor", in.supervisor},
+          {"schema", raw(in.schema)}};
 }
 json all_keys(const Pool& in) {
   return {{"service", in.service},   {"state", to_word(in.state)}, {"wanted", in.wanted},

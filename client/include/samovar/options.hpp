@@ -52,6 +52,21 @@ struct Replay {
   bool on = true;
 };
 
+// What generated stubs were made of: the schema of a service as msgpack, without descriptions, and its hash (PROTOCOL.md
+// 4.9). Lives as long as the program.
+struct Schema {
+  std::uint64_t hash;
+  std::string_view packed;
+};
+
+// The call ends as `schema_mismatch` when the method's types have changed so that it would do harm.
+struct BuiltAgainst {
+  const Schema* schema;
+};
+constexpr BuiltAgainst built_against(const Schema& schema) {
+  return {&schema};
+}
+
 // How many items of a stream may be under way to a reader that has not taken them yet: 1 to 1,024. A stream without it
 // has 16. For streams only.
 struct Window {

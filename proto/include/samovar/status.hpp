@@ -21,9 +21,10 @@ enum class Status : std::uint8_t {
   protocol_error = 11,
   broker_lost = 12,
   internal = 13,
+  schema_mismatch = 14,
 };
 
-inline constexpr std::uint8_t kStatusCount = 14;
+inline constexpr std::uint8_t kStatusCount = 15;
 
 // What the caller may do next.
 enum class Retry : std::uint8_t {
@@ -53,6 +54,7 @@ constexpr StatusInfo info(Status status) noexcept {
     case Status::protocol_error: return {"protocol_error", Retry::no};
     case Status::broker_lost: return {"broker_lost", Retry::if_idempotent};
     case Status::internal: return {"internal", Retry::no};
+    case Status::schema_mismatch: return {"schema_mismatch", Retry::no};
   }
   return {"internal", Retry::no};
 }

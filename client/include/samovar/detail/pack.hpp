@@ -11,6 +11,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -32,6 +34,7 @@ struct Request {
   bool metadata = false;
   bool replay = false;
   bool stream = false;
+  const Schema* schema = nullptr;            // that the caller was built against
   std::uint32_t window = 16;                 // of a stream
   std::shared_ptr<const Executor> executor;  // of a coroutine
 };
@@ -74,14 +77,23 @@ inline constexpr bool is_keyword = false;
 template <typename T>
 inline constexpr bool is_keyword<Keyword<T>> = true;
 
+// A struct of std::optional members, each a keyword argument that is left out where it has no value: in generated stubs.
+// Its samovar_keywords() gives a tuple of (name, pointer to member).
+template <typename T>
+concept KeywordGroup = requires {
+  T::samovar_keywords();
+};
+
 template <typename T>
 inline constexpr bool is_setting =
     std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
     std::same_as<T, Replay> || std::same_as<T, Window> || std::same_as<T, Priority> ||
-    std::same_as<T, ResumeOn> || std::same_as<T, Attachment> || std::same_as<T, std::vector<Attachment>>;
+    std::same_as<T, ResumeOn> || std::same_as<T, BuiltAgainst> || std::same_as<T, Attachment> ||
+    std::same_as<T, std::vector<Attachment>>;
 
 template <typename T>
-inline constexpr bool is_positional = !is_keyword<T> && !is_setting<T> && !std::same_as<T, Packed>;
+inline constexpr bool is_positional =
+    !is_keyword<T> && !KeywordGroup<T> && !is_setting<T> && !std::same_as<T, Packed>;
 
 template <typename T>
 concept ByteSpan = std::same_as<T, std::span<std::byte>> || std::same_as<T, std::span<const std::byte>> ||
@@ -128,6 +140,9 @@ inline void apply(Request& request, Replay option) {
 inline void apply(Request& request, Window option) {
   request.window = option.items;
 }
+inline void apply(Request& request, BuiltAgainst option) {
+  request.schema = option.schema;
+}
 inline void apply(Request& request, Priority option) {
   request.priority = option;
 }
@@ -157,6 +172,27 @@ void pack_keyword(Request& request, const T& argument) {
   if constexpr (is_keyword<T>) {
     pack_value(request.body, argument.name);
     pack_value<Packable<std::remove_cvref_t<decltype(argument.value)>>>(request.body, argument.value);
+  } else if constexpr (KeywordGroup<T>) {
+    const auto pack = [&](const auto& keyword) {
+      if (const auto& value = argument.*keyword.second) {
+        pack_value(request.body, std::string_view(keyword.first));
+        pack_value(request.body, *value);
+      }
+    };
+    std::apply([&](const auto&... keywords) { (pack(keywords), ...); }, T::samovar_keywords());
+  }
+}
+
+template <typename T>
+std::size_t count_keyword(const T& argument) {
+  if constexpr (KeywordGroup<T>) {
+    return std::apply(
+        [&](const auto&... keywords) {
+          return (std::size_t{0} + ... + std::size_t{(argument.*keywords.second).has_value()});
+        },
+        T::samovar_keywords());
+  } else {
+    return is_keyword<T> ? 1 : 0;
   }
 }
 
@@ -171,7 +207,7 @@ Request pack_request(const Args&... args) {
   const PackingAttachments scope(&request.attachments);
   constexpr std::size_t packed = (std::size_t{0} + ... + (std::same_as<Args, Packed> ? 1 : 0));
   constexpr std::size_t positional = (std::size_t{0} + ... + (is_positional<Args> ? 1 : 0));
-  constexpr std::size_t keywords = (std::size_t{0} + ... + (is_keyword<Args> ? 1 : 0));
+  constexpr std::size_t keywords = (std::size_t{0} + ... + (is_keyword<Args> || KeywordGroup<Args> ? 1 : 0));
   static_assert(packed == 0 || (packed == 1 && positional == 0 && keywords == 0),
                 "samovar::packed holds all arguments of a call: no others may stand beside it");
   if constexpr (packed == 1) {
@@ -182,7 +218,7 @@ Request pack_request(const Args&... args) {
   } else {
     pack_array_head(request.body, positional);
     (pack_positional(request, args), ...);
-    pack_map_head(request.body, keywords);
+    pack_map_head(request.body, (std::size_t{0} + ... + count_keyword(args)));
     (pack_keyword(request, args), ...);
   }
   (apply_setting(request, args), ...);
