@@ -22,4 +22,4 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/samovarConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/samovarConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/samovarConfig.cmake ${PROJECT_BINARY_DIR}/samovarConfigVersion.cmake
-              ${CMAKE_CURRENT_LIST_DIR}/msgpack.cmake DESTINATION ${package_dir})
+              ${CMAKE_CURRENT_LIST_DIR}/msgpack.cmake ${CMAKE_CURRENT_LIST_DIR}/samovarStubs.cmake DESTINATION ${package_dir})

@@ -11,6 +11,7 @@
 
 #include "proto/codec.hpp"
 #include "proto/control.hpp"
+#include "proto/cursor.hpp"
 #include "proto/limits.hpp"
 
 namespace samovar::proto {
@@ -29,7 +30,7 @@ bool from_word(const std::array<std::string_view, N>& words, std::string_view wo
 // Reads a map key by key: field(name, target) in any order, then one verdict.
 class MapReader {
  public:
-  explicit MapReader(std::string_view map) {
+  explicit MapReader(std::string_view map) : bytes_(map) {
     // Structure and depth have been checked by Cursor; this decodes into the zone.
     try {
       handle_ = msgpack::unpack(map.data(), map.size());
@@ -83,14 +84,22 @@ class MapReader {
     return nullptr;
   }
 
-  // The msgpack of a value, of one type or of any; nothing where it is absent.
+  // The msgpack of a value as it came, of one type or of any; nothing where it is absent. Not within a map within a map.
   MapReader& raw(std::string_view key, std::optional<msgpack::type::object_type> type, std::string& target) {
     const auto* value = find(key);
     if (!value) return *this;
     if (type && value->type != *type) return wrong_type(), *this;
-    msgpack::sbuffer buffer;
-    msgpack::pack(buffer, *value);
-    target.assign(buffer.data(), buffer.size());
+    Cursor cursor(bytes_);
+    std::uint32_t entries = 0;
+    cursor.read_map(entries);
+    for (std::uint32_t i = 0; i < entries; ++i) {
+      std::string_view name;
+      std::string_view bytes;
+      const bool is_text = cursor.read_str(name);
+      if (!is_text) cursor.skip(limits::kMaxDepth, name);
+      cursor.skip(limits::kMaxDepth, bytes);
+      if (is_text && name == key) target = bytes;
+    }
     return *this;
   }
 
@@ -147,6 +156,7 @@ class MapReader {
     return options.verdict();
   }
 
+  std::string_view bytes_;
   msgpack::object_handle handle_;
   const msgpack::object* map_ = nullptr;
   Malformed why_ = nullptr;

@@ -145,7 +145,11 @@ class Hints:
             return self._array(arguments)
         if isinstance(hint, typing.NewType):
             return self._shape(hint.__supertype__)
-        if isinstance(hint, type):
+        kind = origin if origin is not None else hint
+        for base, advice in _ADVICE.items():
+            if isinstance(kind, type) and issubclass(kind, base) and kind is not datetime.datetime:
+                raise CannotExpress(f"{_name(hint)} does not travel: {advice}")
+        if isinstance(hint, type) and origin is None:
             return self._class(hint)
         raise CannotExpress(f"{_name(hint)} cannot be expressed: use Any, or a type of the table")
 
@@ -226,9 +230,6 @@ class Hints:
             hints = typing.get_type_hints(hint, include_extras=True)
             shape = self._tuple(tuple(hints.get(name, Any) for name in hint._fields))
             return Shape(shape.schema, lambda value: hint(*shape.convert(value)))  # type: ignore[misc]
-        for base, advice in _ADVICE.items():
-            if issubclass(hint, base):
-                raise CannotExpress(f"{_name(hint)} does not travel: {advice}")
         for base in (bool, int, float, str, bytes):  # subclasses travel as these
             if issubclass(hint, base):
                 return Shape(dict(_SCALARS[base]))

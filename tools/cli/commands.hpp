@@ -37,6 +37,8 @@ struct CallOptions {
 };
 
 // Writes NAME.key and NAME.pub.
+// Becomes samovar-stubgen, with its arguments behind argv[0].
+int stubgen(char** argv);
 int keygen(const std::string& name);
 int call(const Common& common, const CallOptions& options);
 // Prints each item as it comes; SIGINT and SIGTERM cancel.

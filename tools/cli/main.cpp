@@ -74,6 +74,7 @@ int run(int argc, char** argv) {
   std::string key_name;
   auto* keygen_command = app.add_subcommand("keygen", "Make a pair of keys: NAME.key and NAME.pub");
   keygen_command->add_option("name", key_name, "NAME, of whoever is to have it")->required();
+  app.add_subcommand("stubgen", "Make typed stubs out of a service's type hints: samovar stubgen --help");
   int count = 5;
   auto* ping_command = app.add_subcommand("ping", "Measure round trips to the broker");
   ping_command->add_option("--count", count, "How many")
@@ -91,7 +92,7 @@ int run(int argc, char** argv) {
   if (app.get_subcommands().empty()) {
     std::fprintf(stderr,
                  "samovar: a command is missing: call, services, status, reload, scale, crashes, replay, "
-                 "ping or keygen (samovar --help)\n");
+                 "ping, keygen or stubgen (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);
@@ -119,6 +120,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc > 1 && std::string_view(argv[1]) == "stubgen") return stubgen(argv + 1);
     return run(argc, argv);
   } catch (const std::invalid_argument& error) {  // an endpoint or a keyword that is none
     std::fprintf(stderr, "samovar: %s\n", error.what());

@@ -17,6 +17,7 @@
 
 #include <samovar/array.hpp>
 #include <samovar/client.hpp>
+#include <samovar/coroutine.hpp>
 
 namespace samovar {
 

@@ -1,5 +1,6 @@
 """A C++ header out of a schema: structs, enums, and a class with a method for each of the service's."""
 
+import dataclasses
 import json
 import textwrap
 from typing import Any
@@ -44,6 +45,62 @@ _ELEMENTS = {
 }
 _WIDTH = 100
 _LONG = 50  # a result's type beyond this gets a name
+
+
+@dataclasses.dataclass(frozen=True)
+class _Form:
+    """One of the forms in which a method can be called: its head and its body, and the callables that it takes."""
+
+    head: str
+    body: str
+    callables: tuple[str, ...] = ()
+
+    def text(self, words: dict[str, str], declared: list[str], group: str) -> str:
+        types = [
+            *(f"typename {each}" for each in self.callables),
+            f"samovar::StubOption{group}... Options",
+        ]
+        callables = [f"{each}&& {each[2:].lower()}" for each in self.callables]
+        parameters = ", ".join([*declared, *callables, "const Options&... options"])
+        head, body = self.head.format(**words), self.body.format(**words)
+        return f"  template <{', '.join(types)}>\n  {head}({parameters}) {{\n    {body}\n  }}"
+
+
+_CALL_FORMS = (
+    _Form("{result} {plain}", "return client_->call<{result}>({given}, options...);"),
+    _Form(
+        "samovar::Result<{result}> try_{own}",
+        "return client_->try_call<{result}>({given}, options...);",
+    ),
+    _Form(
+        "samovar::Future<{result}> async_{own}",
+        "return client_->async_call<{result}>({given}, options...);",
+    ),
+    _Form(
+        "requires std::invocable<OnDone&, samovar::Result<{result}>>\n  void async_{own}",
+        "client_->async_call<{result}>({given}, options..., std::forward<OnDone>(done));",
+        ("OnDone",),
+    ),
+    _Form(
+        "samovar::CoCall<{result}> co_{own}",
+        "return client_->co_call<{result}>({given}, options...);",
+    ),
+)
+_STREAM_FORMS = (
+    _Form(
+        "samovar::Stream<{result}> {plain}",
+        "return client_->stream<{result}>({given}, options...);",
+    ),
+    _Form(
+        "requires std::invocable<OnEnd&, samovar::Result<void>>\n  samovar::StreamHandle async_{own}",
+        "return client_->async_stream<{result}>({given}, options..., std::forward<OnItem>(item), std::forward<OnEnd>(end));",
+        ("OnItem", "OnEnd"),
+    ),
+    _Form(
+        "samovar::CoStream<{result}> co_{own}",
+        "return client_->co_stream<{result}>({given}, options...);",
+    ),
+)
 
 
 class CppStub:
@@ -319,8 +376,8 @@ class CppStub:
         methods = "\n\n".join(self._method(name) for name in methods_of(self._document))
         text = self._document.get("description", "")
         return f"""{_comment(text)}// Each method comes in several forms: NAME waits and throws samovar::Error, try_NAME gives a samovar::Result, async_NAME
-// a samovar::Future, or calls back where a callable stands behind the arguments. Streams: NAME is a range,
-// async_NAME calls back. Behind the arguments may stand, in any order: the method's struct of optional arguments, and the
+// a samovar::Future, or calls back where a callable stands behind the arguments, co_NAME is for co_await. Streams: NAME is a
+// range, async_NAME calls back, co_NAME is for co_await. Behind the arguments may stand, in any order: the method's struct of optional arguments, and the
 // options of samovar/options.hpp, as in samovar::timeout(50ms). Thread-safe.
 class Client {{
  public:
@@ -353,8 +410,14 @@ class Client {{
         group = f"<{self._group_name(name)}>" if self._optional(name) else "<>"
         own = identifier(name, frozenset())
         comment = _comment(method.get("description"), "  ")
-        forms = self._stream_forms if method.get("stream") else self._call_forms
-        return comment + "\n".join(forms(own, self._result(name, method), declared, given, group))
+        words = {
+            "own": own,
+            "plain": identifier(own, _WORDS),
+            "result": self._result(name, method),
+            "given": ", ".join(given),
+        }
+        forms = _STREAM_FORMS if method.get("stream") else _CALL_FORMS
+        return comment + "\n".join(form.text(words, declared, group) for form in forms)
 
     def _aliases(self) -> list[str]:
         lines = []
@@ -376,73 +439,6 @@ class Client {{
         if method["result"] == {"type": "null"} and not method.get("stream"):
             return "void"
         return self.type(method["result"])
-
-    @staticmethod
-    def _form(
-        head: str, declared: list[str], group: str, body: str, callbacks: tuple[str, ...] = ()
-    ) -> str:
-        types = [f"typename {each}" for each in callbacks]
-        takes = [*declared, *(f"{each}&& {each[2:].lower()}" for each in callbacks)]
-        parameters = ", ".join([*takes, "const Options&... options"])
-        template = ", ".join([*types, f"samovar::StubOption{group}... Options"])
-        return f"  template <{template}>\n  {head}({parameters}) {{\n    {body}\n  }}"
-
-    def _call_forms(
-        self, own: str, result: str, declared: list[str], given: list[str], group: str
-    ) -> list[str]:
-        arguments = ", ".join([*given, "options..."])
-        back = ", ".join([*given, "options...", "std::forward<OnDone>(done)"])
-        plain = identifier(own, _WORDS)
-        return [
-            self._form(
-                f"{result} {plain}",
-                declared,
-                group,
-                f"return client_->call<{result}>({arguments});",
-            ),
-            self._form(
-                f"samovar::Result<{result}> try_{own}",
-                declared,
-                group,
-                f"return client_->try_call<{result}>({arguments});",
-            ),
-            self._form(
-                f"samovar::Future<{result}> async_{own}",
-                declared,
-                group,
-                f"return client_->async_call<{result}>({arguments});",
-            ),
-            self._form(
-                f"requires std::invocable<OnDone&, samovar::Result<{result}>>\n  void async_{own}",
-                declared,
-                group,
-                f"client_->async_call<{result}>({back});",
-                ("OnDone",),
-            ),
-        ]
-
-    def _stream_forms(
-        self, own: str, result: str, declared: list[str], given: list[str], group: str
-    ) -> list[str]:
-        arguments = ", ".join([*given, "options..."])
-        back = ", ".join(
-            [*given, "options...", "std::forward<OnItem>(item)", "std::forward<OnEnd>(end)"]
-        )
-        return [
-            self._form(
-                f"samovar::Stream<{result}> {identifier(own, _WORDS)}",
-                declared,
-                group,
-                f"return client_->stream<{result}>({arguments});",
-            ),
-            self._form(
-                f"requires std::invocable<OnEnd&, samovar::Result<void>>\n  samovar::StreamHandle async_{own}",
-                declared,
-                group,
-                f"return client_->async_stream<{result}>({back});",
-                ("OnItem", "OnEnd"),
-            ),
-        ]
 
 
 def _comment(text: str | None, indent: str = "") -> str:
