@@ -137,7 +137,7 @@ class Session {
   bool next_hello(Message& message);
   bool next_cancel(Message& message);
   bool next_windows(Message& message);
-  bool next_declaration(Message& message);
+  bool declare(const Schema& schema, Message& message);
   bool is_declared(const Call& call) const { return !call.schema || declared_.contains(call.schema->hash); }
   bool next_bundle(TimePoint now, Message& message);
 

@@ -13,8 +13,7 @@ constexpr auto kNone = CallTable::kNone;
 }  // namespace
 
 bool Session::next_message(TimePoint now, Message& message) {
-  return next_hello(message) || next_cancel(message) || next_windows(message) || next_declaration(message) ||
-         next_bundle(now, message);
+  return next_hello(message) || next_cancel(message) || next_windows(message) || next_bundle(now, message);
 }
 
 bool Session::next_hello(Message& message) {
@@ -57,22 +56,20 @@ bool Session::next_windows(Message& message) {
   return true;
 }
 
-// Before the first call of a caller that was built against a schema, the broker is told that schema.
-bool Session::next_declaration(Message& message) {
-  if (state_ != SessionState::ready || table_.first_waiting() == kNone) return false;
-  const Call& call = *table_[table_.first_waiting()].call;
-  if (is_declared(call)) return false;
-  declared_.insert(call.schema->hash);
+// Before the first call of a caller that was built against a schema, the broker is told that schema. False where it would not
+// take it: calls are not compared then.
+bool Session::declare(const Schema& schema, Message& message) {
+  declared_.insert(schema.hash);
   std::string tail;
   proto::append_array(tail, 2);
-  proto::append_uint(tail, call.schema->hash);
-  tail.append(call.schema->packed).append(proto::kNil).append(proto::kNil);
+  proto::append_uint(tail, schema.hash);
+  tail.append(schema.packed).append(proto::kNil).append(proto::kNil);
   proto::BundleWriter writer(proto::Kind::request, epoch_);
   writer.add_request(static_cast<std::uint64_t>(kDeclaration), 1, 0, 0, "samovar.declare", tail);
-  if (writer.bytes() > broker_.max_body) return false;  // calls are not compared
+  if (writer.bytes() > broker_.max_body) return false;
   message = {std::move(writer).finish(), {}, 0};
   taken_ = Taken::declaration;
-  taken_schema_ = call.schema->hash;
+  taken_schema_ = schema.hash;
   ++counters_.messages_sent;
   return true;
 }
@@ -97,7 +94,10 @@ bool Session::next_bundle(TimePoint now, Message& message) {
       expire(slot);
       continue;
     }
-    if (!is_declared(call)) break;
+    if (!is_declared(call)) {
+      if (writer.items() > 0) break;
+      if (declare(*call.schema, message)) return true;
+    }
     const auto size = size_of(call);
     const auto bytes = writer.bytes() + attached;
     if (writer.items() > 0 && bytes + kItemHead + call.method.size() + size > limit) break;

@@ -2,6 +2,7 @@
 import type { Slice } from "./cursor.js";
 import type { Timed } from "./deadlines.js";
 import type { Link } from "./link.js";
+import type { Declaration } from "./schema.js";
 import type { ErrorValue } from "./wire.js";
 
 // What the caller sets; the session reads it only.
@@ -14,6 +15,7 @@ export interface Request {
   // broker sets the deadline.
   deadline: number;
   ownTimeout: boolean;
+  schema: Declaration | undefined; // that its caller was built against: the broker is told before
 }
 
 export class Call implements Timed {

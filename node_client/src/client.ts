@@ -13,6 +13,7 @@ import { decodeValue } from "./msgpack.js";
 import type { Argument, Value } from "./msgpack.js";
 import { prepare } from "./request.js";
 import type { CallOptions, StreamOptions } from "./request.js";
+import { Keywords } from "./schema.js";
 import { localOutcome, Session } from "./session.js";
 import { Stream } from "./stream.js";
 import { Transport } from "./transport.js";
@@ -49,6 +50,10 @@ export interface Result<T> {
 
 export interface Service {
   [method: string]: (...args: Argument[]) => Promise<Value>;
+}
+
+export interface Streams {
+  [method: string]: (...args: Argument[]) => Stream<Value>;
 }
 
 interface Waiter {
@@ -153,7 +158,17 @@ export class Client {
       get: (_, method) =>
         typeof method !== "string" || method === "then" // it is no promise
           ? undefined
-          : (...args: Argument[]) => this.call(`${name}.${method}`, args, options),
+          : (...args: Argument[]) => this.call(`${name}.${method}`, ...withKeywords(args, options)),
+    });
+  }
+
+  // The same for methods that yield: for await (const line of client.streams("logs").tail("web")).
+  streams<T extends object = Streams>(name: string, options: StreamOptions = {}): T {
+    return new Proxy({} as T, {
+      get: (_, method) =>
+        typeof method !== "string" || method === "then"
+          ? undefined
+          : (...args: Argument[]) => this.stream(`${name}.${method}`, ...withKeywords(args, options)),
     });
   }
 
@@ -305,6 +320,13 @@ export class Client {
       this.flush();
     }, Math.ceil(next - now));
   }
+}
+
+// Keywords, as the last argument of a service's method, become what they stand for.
+function withKeywords<T extends CallOptions>(args: readonly unknown[], options: T): [Argument[], T] {
+  const last = args.at(-1);
+  if (!(last instanceof Keywords)) return [args as Argument[], options];
+  return [args.slice(0, -1) as Argument[], { ...options, kwargs: { ...options.kwargs, ...last.values } }];
 }
 
 // CLOCK_MONOTONIC, which is the clock of `sent_us` on the wire, in milliseconds.

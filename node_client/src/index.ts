@@ -7,9 +7,11 @@
 export { ExtData } from "@msgpack/msgpack";
 export { NdArray } from "./arrays.js";
 export { Client } from "./client.js";
-export type { ClientOptions, Metadata, Result, Service } from "./client.js";
+export type { ClientOptions, Metadata, Result, Service, Streams } from "./client.js";
 export { SamovarError } from "./errors.js";
 export type { Code } from "./errors.js";
 export type { Argument, Value } from "./msgpack.js";
 export type { CallOptions, Priority, StreamOptions } from "./request.js";
+export { Keywords, kw } from "./schema.js";
+export type { ServiceSchema } from "./schema.js";
 export { Stream } from "./stream.js";

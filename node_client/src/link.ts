@@ -30,6 +30,7 @@ export class Link {
   helloAgainAt = 0;
 
   readonly sent = new Map<number, Call>();
+  readonly declared = new Set<number>(); // hashes of schemas that the broker has been told
   cancels: number[] = [];
   windows = new Map<number, number>(); // by the stream's id: how many items its reader takes in all
 
@@ -53,6 +54,7 @@ export class Link {
     if (this.state !== "greeting" || this.helloPending || broker.nonce !== this.nonce) return false;
     this.broker = { ...broker, max_bundle: Math.min(Math.max(broker.max_bundle, 1), MAX_BUNDLE) };
     this.epoch = epoch;
+    this.declared.clear();
     this.state = "ready";
     return true;
   }

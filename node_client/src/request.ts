@@ -3,6 +3,8 @@ import type { Request } from "./call.js";
 import * as limits from "./limits.js";
 import { encodeValues } from "./msgpack.js";
 import type { Argument } from "./msgpack.js";
+import { declarationOf } from "./schema.js";
+import type { ServiceSchema } from "./schema.js";
 import { Flag } from "./wire.js";
 
 export type Priority = "urgent" | "normal" | "bulk";
@@ -25,6 +27,8 @@ export interface CallOptions {
   attachments?: readonly Uint8Array[] | undefined;
   // W3C trace context; the handler sees it.
   traceparent?: string | undefined;
+  // What the caller's types were made of: it ends as `schema_mismatch` when the method has changed so that it would do harm.
+  schema?: ServiceSchema | undefined;
 }
 
 export interface StreamOptions extends CallOptions {
@@ -61,20 +65,23 @@ export function prepare(
       (window > 0 ? Flag.stream : 0),
     deadline: now + Math.min(timeout ?? limits.BROKER_WAIT, limits.MAX_TIMEOUT),
     ownTimeout: timeout !== undefined,
+    schema: options.schema && declarationOf(options.schema),
   };
 }
 
 // Nothing where there is nothing to say.
 function encodeExt(attachments: number, options: CallOptions, window: number): Uint8Array | undefined {
-  const { priority, traceparent } = options;
+  const { priority, traceparent, schema } = options;
   if (priority !== undefined && !(priority in PRIORITIES)) throw new RangeError(`'${priority}' is no priority`);
   const ownWindow = window > 0 && window !== limits.DEFAULT_WINDOW;
-  if (attachments === 0 && priority === undefined && traceparent === undefined && !ownWindow) return undefined;
+  const says = priority !== undefined || traceparent !== undefined || schema !== undefined;
+  if (attachments === 0 && !says && !ownWindow) return undefined;
   const ext = {
     attachments: attachments || undefined,
     priority: priority && PRIORITIES[priority],
     traceparent,
     window: ownWindow ? window : undefined,
+    schema: schema?.hash,
   };
   return encodeValues([ext], []);
 }

@@ -25,7 +25,11 @@ import { WORDS } from "./errors.js";
 import type { Code } from "./errors.js";
 import * as limits from "./limits.js";
 import { Link } from "./link.js";
+import type { Declaration } from "./schema.js";
 import * as wire from "./wire.js";
+
+// The id of a schema's declaration: nobody waits for its reply.
+const DECLARATION = 0;
 
 export interface SessionConfig {
   endpoints: readonly string[];
@@ -139,6 +143,7 @@ export class Session {
   }
 
   private reply(link: Link, item: wire.ReplyItem): void {
+    if (item.id === DECLARATION) return;
     const call = this.find(link, item.id, item.attempt);
     if (!call) return;
     const { attempt, runUs, value, ext, attachments } = item;
@@ -310,11 +315,16 @@ export class Session {
     const attachments: Uint8Array[] = [];
     let bytes = wire.MESSAGE_HEAD;
     for (const call of this.waiting.values()) {
+      const { method, tail, flags, deadline, ownTimeout, schema } = call.request;
       if (items.length >= most) break;
-      const { method, tail, flags, deadline, ownTimeout } = call.request;
       if (call.due <= now) {
         this.expire(call);
         continue;
+      }
+      if (schema && !link.declared.has(schema.hash)) {
+        if (items.length > 0) break;
+        const declaration = declare(link, schema);
+        if (declaration) return [declaration];
       }
       const size = wire.ITEM_HEAD + method.length + call.size;
       if (items.length > 0 && bytes + size > Math.min(limits.BUNDLE_BYTES, maxBody)) break;
@@ -381,6 +391,15 @@ export class Session {
   private fail(call: Call, code: Code, message: string): void {
     this.complete(call, localOutcome(code, message, call.attempts, call.link?.endpoint));
   }
+}
+
+// Before the first call of a caller that was built against a schema, the broker is told that schema. Nothing where it would not
+// take it: calls are not compared then.
+function declare(link: Link, schema: Declaration): Uint8Array | undefined {
+  link.declared.add(schema.hash);
+  const item = { id: DECLARATION, attempt: 1, flags: 0, timeoutUs: 0, method: "samovar.declare", tail: schema.tail };
+  const frame = wire.encodeRequests(link.epoch, 0, [item]);
+  return frame.length > link.broker!.max_body ? undefined : frame;
 }
 
 // The outcome of a call that ends here and not at the broker.

@@ -77,9 +77,9 @@ class World {
     this.deliver();
   }
 
-  call({ method = "a.b", timeout = 5000, flags = 0, tail = TAIL, attachments = [] } = {}) {
+  call({ method = "a.b", timeout = 5000, flags = 0, tail = TAIL, attachments = [], schema = undefined } = {}) {
     const deadline = this.now + (timeout ?? 30_000);
-    const call = new Call({ method, tail, attachments, flags, deadline, ownTimeout: timeout !== null });
+    const call = new Call({ method, tail, attachments, flags, deadline, ownTimeout: timeout !== null, schema });
     this.session.submit(call, this.now);
     this.deliver();
     return call;
@@ -597,4 +597,35 @@ test("the deadlines give what is due first, whatever comes, moves and leaves", (
     }
     assert.equal(deadlines.first()?.due, there.size ? Math.min(...[...there].map(({ due }) => due)) : undefined);
   }
+});
+
+test("a schema is declared once on a connection, before the first call that was built against it", () => {
+  const world = connected();
+  const schema = (hash) => ({ hash, tail: encode([[hash, {}], null, null]).subarray(1) });
+  const [seven, eight] = [schema(7), schema(8)];
+  const calls = [undefined, seven, seven, eight].map((each) => world.call({ schema: each }));
+  const sent = world.requests();
+  const methods = sent.map((each) => each.method);
+  assert.deepEqual(methods, ["a.b", "samovar.declare", "a.b", "a.b", "samovar.declare", "a.b"]);
+  assert.equal(sent[1].id, 0);
+  world.reply(0);
+  assert.equal(world.session.counters.lateReplies, 0);
+  calls.forEach((call) => world.reply(call.id));
+  world.call({ schema: seven });
+  assert.deepEqual(world.requests().map((each) => each.method), ["a.b"]);
+  world.disconnect();
+  world.connect();
+  world.call({ schema: seven });
+  assert.deepEqual(world.requests().map((each) => each.method), ["samovar.declare", "a.b"]);
+});
+
+test("a schema is declared also when the call before has expired meanwhile, and not when it is too large", () => {
+  const world = connected();
+  world.call({ timeout: 1000 });
+  world.call({ schema: { hash: 7, tail: encode([[7, {}], null, null]).subarray(1) } });
+  world.now += 2000;
+  assert.deepEqual(world.requests().map((each) => each.method), ["samovar.declare", "a.b"]);
+  const large = encode([[8, { x: "x".repeat(BROKER.max_body) }], null, null]).subarray(1);
+  world.call({ schema: { hash: 8, tail: large } });
+  assert.deepEqual(world.requests().map((each) => each.method), ["a.b"]);
 });

@@ -92,6 +92,17 @@ TEST_CASE("a declaration that the transport did not take is sent again, and anew
   CHECK(sent(h).size() == 2);
 }
 
+TEST_CASE("a schema is declared also when the call before has expired meanwhile") {
+  Harness h;
+  h.make_ready();
+  h.submit(1s);
+  submit(h, &kSchema);
+  h.now += 2s;
+  const auto all = sent(h);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0][0].method == "samovar.declare");
+}
+
 TEST_CASE("a schema that is larger than what the broker takes is not declared") {
   Harness h;
   h.broker.max_body = 60;
