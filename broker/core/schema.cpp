@@ -94,9 +94,14 @@ std::string words(const Object* type) {
   return kind.empty() ? "anything" : std::string(kind);
 }
 
+// Whether the values are listed.
+bool is_enum(const Object* type) {
+  return !elements(find(type, "enum")).empty();
+}
+
 bool is_anything(const Object* type) {
-  return !type || type->type != msgpack::type::MAP ||
-         (!find(type, "type") && !find(type, "$ref") && !find(type, "anyOf") && !find(type, "enum"));
+  return !type || (text(find(type, "type")).empty() && text(find(type, "$ref")).empty() &&
+                   elements(find(type, "anyOf")).empty() && !is_enum(type));
 }
 
 // Whether what one side gives is what the other takes.
@@ -134,8 +139,7 @@ class Comparison {
                                     [&](const Object& part) { return fits(given, &part, where, depth + 1); });
       return some || differ(given, taken, where);
     }
-    if (find(give, "enum") || find(take, "enum"))
-      return values_fit(give, take) || differ(given, taken, where);
+    if (is_enum(give) || is_enum(take)) return values_fit(give, take) || differ(given, taken, where);
     if (is_anything(give) || !same_kind(give, take)) return differ(given, taken, where);
     if (find(take, "x-samovar-array")) return true;
     const auto kind = text(find(take, "type"));

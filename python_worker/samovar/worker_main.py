@@ -178,6 +178,8 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
     if any(limits):
         tell(config, f"limit {min(limit for limit in limits if limit)}")
     tell(config, f"loaded {name}")
+    if service.schema is None:
+        log.warning("the schema of '%s' is larger than 128 KiB: callers cannot learn it", name)
     if config.parked and not _wait_for_go(config):
         return 0
     options = WorkerOptions(

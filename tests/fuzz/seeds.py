@@ -8,6 +8,9 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import msgpack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +65,34 @@ def config() -> Iterator[bytes]:
 def value() -> Iterator[bytes]:
     for frame, _ in vectors():
         yield b"\x02" + frame
+
+
+def schema() -> Iterator[bytes]:
+    parts: list[Any] = [
+        {"type": "integer"},
+        {"type": "number"},
+        {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        {"enum": ["a", 1, None, True]},
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "array", "prefixItems": [{"type": "integer"}], "items": False},
+        {"type": "object", "additionalProperties": {}, "x-samovar-keys": {"type": "integer"}},
+        {"type": "array", "x-samovar-array": "f8"},
+        {"$ref": "#/$defs/N"},
+        {},
+    ]
+    node = {
+        "type": "object",
+        "properties": {"n": {"$ref": "#/$defs/N"}, "x": {}},
+        "required": ["x"],
+    }
+    packed = []
+    for index, part in enumerate(parts):
+        parameter = {"name": "p", "required": index % 2 == 0, "schema": part}
+        methods = {"a": {"parameters": [parameter], "result": part, "kwargs": {}}}
+        packed.append(msgpack.packb({"methods": methods, "$defs": {"N": node}}))
+    for mine in packed:
+        for their in packed:
+            yield len(mine).to_bytes(2, "big") + mine + len(their).to_bytes(2, "big") + their
 
 
 def main(target: str, directory: str) -> None:

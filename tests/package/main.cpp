@@ -6,6 +6,7 @@
 #include <samovar/client.hpp>
 #include <samovar/coroutine.hpp>
 #include <samovar/task.hpp>
+#include <tea.hpp>
 
 namespace {
 
@@ -22,7 +23,7 @@ int main() {
   samovar::Client client{"tcp://127.0.0.1:9"};
   if (samovar::sync_wait(awaits(client))) return 1;
   try {
-    client.call<std::string>("ipgeo.country", "1.0.1.0", samovar::timeout(50ms));
+    static_cast<void>(tea::Client(client).brew(tea::Kind::oolong, samovar::timeout(50ms)));
   } catch (const samovar::Error& error) {
     std::printf("%s\n", error.what());
     return 0;
