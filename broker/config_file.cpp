@@ -184,7 +184,7 @@ quarantine_after = )" +
          R"(                  # deaths of workers of which a request is refused; 0: never
 
 [http]
-listen = ""               # e.g. "127.0.0.1:7780": calls as JSON, /metrics, /healthz, /readyz; "": no HTTP
+listen = ""               # e.g. "127.0.0.1:7780": a live page, calls as JSON, /metrics, /healthz, /readyz; "": no HTTP
 token_file = ""           # callers say its first line as "Authorization: Bearer ..."; "": nothing is asked, on this machine only
 key = ""                  # with [security]: the key with which it calls the broker
 max_body = )" +

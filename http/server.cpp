@@ -1,6 +1,8 @@
 #include "http/server.hpp"
 
 #include <httplib.h>
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -13,7 +15,9 @@
 #include "http/address.hpp"
 #include "http/metrics.hpp"
 #include "http/order.hpp"
+#include "http/page.hpp"
 #include "http/problem.hpp"
+#include "http/recorder.hpp"
 #include "tools/common/arguments.hpp"
 
 namespace samovar::http {
@@ -54,6 +58,12 @@ Order order_of(const httplib::Request& request) {
   return Order::read(request.body, [&](const char* name) { return request.get_header_value(name); });
 }
 
+bool is_of_page(const std::string& path) {
+  const auto files = page_files();
+  return path == "/" ||
+         std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.path == path; });
+}
+
 // One of a stream of server-sent events.
 std::string event_of(const char* event, const std::string& data) {
   return (*event ? std::string("event: ") + event + '\n' : std::string()) + "data: " + data + "\n\n";
@@ -67,6 +77,7 @@ struct Server::Impl {
   const Address address;
   std::string url;
   Client client;
+  Recorder recorder;
   httplib::Server server;
   std::thread thread;
 
@@ -74,7 +85,8 @@ struct Server::Impl {
       : options(given),
         token(given.token_file.empty() ? "" : read_token(given.token_file)),
         address(Address::parse(given.listen)),
-        client(broker, ClientOptions{.name = "http", .key_file = given.key, .broker_key_file = broker_key}) {
+        client(broker, client_options("http", broker_key)),
+        recorder(broker, client_options("http page", broker_key)) {
     if (!is_loopback(address.host) && token.empty()) {
       throw CannotServe("'" + options.listen +
                         "' is beyond this machine, where callers have to say a token (http.token_file)");
@@ -99,12 +111,30 @@ struct Server::Impl {
     thread = std::thread([this] { server.listen_after_bind(); });
   }
 
+  ClientOptions client_options(const char* name, const std::string& broker_key) const {
+    return {.name = name, .key_file = options.key, .broker_key_file = broker_key};
+  }
+
   ~Impl() {
     server.stop();
     thread.join();
   }
 
+  // What the page is made of, for anybody: there is nothing in it but the program.
+  void page() {
+    for (const PageFile& file : page_files()) {
+      server.Get(std::string(file.path).c_str(), [&file](const auto&, auto& response) {
+        response.set_header("Content-Security-Policy", kPagePolicy);
+        response.set_header("Referrer-Policy", "no-referrer");
+        response.set_header("Cache-Control", "no-cache");
+        response.set_content(file.content.data(), file.content.size(), std::string(file.type).c_str());
+      });
+    }
+  }
+
   void routes() {
+    server.set_default_headers({{"X-Content-Type-Options", "nosniff"}});
+    page();
     server.set_pre_routing_handler([this](const auto& request, auto& response) {
       return admits(request, response) ? httplib::Server::HandlerResponse::Unhandled
                                        : httplib::Server::HandlerResponse::Handled;
@@ -115,6 +145,13 @@ struct Server::Impl {
                 [this](const auto& request, auto& response) { stream(request, response); });
     server.Get("/v1/services", [this](const auto&, auto& response) { show("samovar.services", response); });
     server.Get("/v1/status", [this](const auto&, auto& response) { show("samovar.status", response); });
+    server.Get("/v1/crashes", [this](const auto&, auto& response) { show("samovar.crashes", response); });
+    server.Get("/v1/errors", [this](const auto&, auto& response) { show("samovar.errors", response); });
+    server.Get("/v1/live", [this](const auto& request, auto& response) { live(request, response); });
+    server.Get("/", [](const auto&, auto& response) {  // where there is a page, it comes first
+      response.status = 404;
+      response.set_content(kNoPage, "text/plain");
+    });
     server.Get("/metrics", [this](const auto&, auto& response) { metrics(response); });
     server.Get("/healthz", [this](const auto&, auto& response) { health(response); });
     server.Get("/readyz", [this](const auto&, auto& response) { readiness(response); });
@@ -138,6 +175,7 @@ struct Server::Impl {
   bool admits(const httplib::Request& request, httplib::Response& response) const {
     if (request.path == "/healthz" || request.path == "/readyz") return true;
     if (!token.empty()) {
+      if (is_of_page(request.path)) return true;
       if (is_equal(request.get_header_value("Authorization"), "Bearer " + token)) return true;
       response.set_header("WWW-Authenticate", "Bearer");
       return answer(response, problem_of(401, "unauthorized", "say Authorization: Bearer TOKEN")), false;
@@ -209,6 +247,16 @@ struct Server::Impl {
     const auto result = client.try_call<Value>(method);
     if (!result.ok()) return answer(response, problem_of(result.error()));
     response.set_content(result->to_json(), kJson);
+  }
+
+  void live(const httplib::Request& request, httplib::Response& response) const {
+    std::uint64_t after = 0;
+    const auto text = request.get_param_value("after");
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), after);
+    if (read.ec != std::errc() && !text.empty())
+      return answer(response, problem_of(400, "bad_request", "after: '" + text + "' is no number"));
+    response.set_header("Cache-Control", "no-store");
+    response.set_content(recorder.since(after).dump(-1, ' ', false, Json::error_handler_t::replace), kJson);
   }
 
   void metrics(httplib::Response& response) {

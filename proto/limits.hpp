@@ -135,6 +135,9 @@ inline constexpr std::size_t kMaxDeclaredBytes = 64u << 20;
 // Deaths of workers that are remembered, each with up to 32 KiB of text.
 inline constexpr std::size_t kMaxDeaths = 100;
 
+// Kinds of errors (a method and a code) that are remembered, each with the text of its last one.
+inline constexpr std::size_t kMaxRecentErrors = 64;
+
 // What waits for a peer that does not read, beyond the 64 messages of its socket. More is dropped and counted.
 inline constexpr std::size_t kMaxUnsentBytes = 256u << 20;
 

@@ -31,6 +31,7 @@
 #include "broker/core/id_table.hpp"
 #include "broker/core/outbox.hpp"
 #include "broker/core/quarantine.hpp"
+#include "broker/core/recent_errors.hpp"
 #include "broker/core/recycled.hpp"
 #include "broker/core/service.hpp"
 #include "broker/core/timers.hpp"
@@ -126,8 +127,9 @@ class Core {
 
   // core_access.cpp
   const Grant* grant_of(PeerId peer) const;
-  bool may_not_call(Client& client, const proto::RequestItem& item, const Service& service);
-  bool may_not_administer(Client& client, const proto::RequestItem& item, std::string_view method);
+  bool may_not_call(Client& client, const proto::RequestItem& item, const Service& service, TimePoint now);
+  bool may_not_administer(Client& client, const proto::RequestItem& item, std::string_view method,
+                          TimePoint now);
   bool may_not_provide(PeerId peer, const std::string& service, TimePoint now);
   void refuse_access(Side side, PeerId peer, std::string why, TimePoint now);
   bool may_not_greet(Side side, PeerId peer, TimePoint now);
@@ -141,7 +143,7 @@ class Core {
   void answer(const Client& client, std::uint64_t id, std::uint8_t attempt, const Outcome& outcome,
               const Frames& attachments = {});
   void refuse_request(const Client& client, const proto::RequestItem& item, Status status,
-                      proto::ErrorValue error);
+                      proto::ErrorValue error, TimePoint now);
   Request& take_request(Client& client, const proto::RequestItem& item, Service& service, Method* method,
                         TimePoint sent, TimePoint now);
   void accept(Client& client, const proto::RequestItem& item, const FramePtr& frame,
@@ -159,6 +161,7 @@ class Core {
   // The caller hears; the request stays where it is.
   void settle(Request& request, const Outcome& outcome, const Frames& attachments, TimePoint now);
   void settle(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
+  void note_error(const Request& request, const Outcome& outcome, TimePoint now);
   // An end that does not come from a worker: what is queued is gone, what runs is abandoned.
   void end_early(Request& request, Status status, const proto::ErrorValue& error, TimePoint now);
   static std::string add_metadata(std::string_view value, std::string_view ext, std::uint64_t queued_us,
@@ -196,11 +199,11 @@ class Core {
 
   // core_admission.cpp
   bool refuse_overloaded(const Client& client, const proto::RequestItem& item, Duration retry_after,
-                         std::string message);
+                         std::string message, TimePoint now);
   bool refuse_at_the_door(Client& client, const proto::RequestItem& item, std::size_t bytes, Service& service,
                           TimePoint now);
   bool refuse_hopeless(const Client& client, const proto::RequestItem& item, const Method& method,
-                       Duration left);
+                       Duration left, TimePoint now);
 
   // core_builtin.cpp
   void answer_ok(const Client& client, const proto::RequestItem& item, std::string_view value);
@@ -213,11 +216,12 @@ class Core {
 
   // core_schemas.cpp
   static void announce_schema(Service& service, const proto::Ready& ready);
-  void answer_schema(Client& client, const proto::RequestItem& item);
-  void declare_schema(Client& client, const proto::RequestItem& item);
+  void answer_schema(Client& client, const proto::RequestItem& item, TimePoint now);
+  void declare_schema(Client& client, const proto::RequestItem& item, TimePoint now);
   void forget_declared(const Client& client);
   std::string schema_mismatch(const Client& client, std::uint64_t hash, const Method& method) const;
-  bool refuse_mismatch(const Client& client, const proto::RequestItem& item, const Method& method);
+  bool refuse_mismatch(const Client& client, const proto::RequestItem& item, const Method& method,
+                       TimePoint now);
 
   // core_streams.cpp
   void take_item(Worker& worker, const proto::StreamItem& item, const Frames& attachments, TimePoint now);
@@ -263,10 +267,17 @@ class Core {
   std::unordered_map<std::uint64_t, Errand> errands_;  // by the id of their COMMANDs
   std::uint64_t command_serial_ = 0;
   Deaths deaths_;
+  RecentErrors errors_;
   Quarantine quarantine_;
   std::vector<Poisoned> poisoned_;
   Flights flights_;
   std::int64_t wall_offset_us_ = 0;  // of the time for people from `now`
+
+  // Since 1970.
+  std::uint64_t wall_us(TimePoint now) const {
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(to_us(now.time_since_epoch())) +
+                                      wall_offset_us_);
+  }
 
   // Complaints to each peer since then; begun anew every kComplaintsPer.
   TimePoint complaints_since_{};

@@ -79,7 +79,8 @@ bool Core::may_not_provide(PeerId peer, const std::string& service, TimePoint no
   return true;
 }
 
-bool Core::may_not_call(Client& client, const proto::RequestItem& item, const Service& service) {
+bool Core::may_not_call(Client& client, const proto::RequestItem& item, const Service& service,
+                        TimePoint now) {
   if (!client.grant || client.may_call == &service) return false;
   if (client.grant->may_call(service.name)) {
     client.may_call = &service;
@@ -88,16 +89,19 @@ bool Core::may_not_call(Client& client, const proto::RequestItem& item, const Se
   counters_.unauthorized += 1;
   refuse_request(client, item, Status::unauthorized,
                  error_at("broker", key_name(*client.grant) + " may not call service '" + service.name +
-                                        "': its 'calls' in the broker's list do not name it"));
+                                        "': its 'calls' in the broker's list do not name it"),
+                 now);
   return true;
 }
 
-bool Core::may_not_administer(Client& client, const proto::RequestItem& item, std::string_view method) {
+bool Core::may_not_administer(Client& client, const proto::RequestItem& item, std::string_view method,
+                              TimePoint now) {
   if (!client.grant || client.grant->administers) return false;
   counters_.unauthorized += 1;
   refuse_request(client, item, Status::unauthorized,
                  error_at("broker", key_name(*client.grant) + " may not administer: samovar." +
-                                        std::string(method) + " is for keys with administers = true"));
+                                        std::string(method) + " is for keys with administers = true"),
+                 now);
   return true;
 }
 

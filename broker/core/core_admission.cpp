@@ -20,10 +20,10 @@ std::string ms_of(Duration duration) {
 }  // namespace
 
 bool Core::refuse_overloaded(const Client& client, const proto::RequestItem& item, Duration retry_after,
-                             std::string message) {
+                             std::string message, TimePoint now) {
   proto::ErrorValue error = error_at("broker", std::move(message));
   error.retry_after_us = to_us(std::clamp<Duration>(retry_after, 1ms, 10s));
-  refuse_request(client, item, Status::overloaded, std::move(error));
+  refuse_request(client, item, Status::overloaded, std::move(error), now);
   return true;
 }
 
@@ -31,12 +31,12 @@ bool Core::refuse_overloaded(const Client& client, const proto::RequestItem& ite
 bool Core::refuse_at_the_door(Client& client, const proto::RequestItem& item, std::size_t bytes,
                               Service& service, TimePoint now) {
   if (draining_) {
-    refuse_request(client, item, Status::unavailable, error_at("broker", kGoingAway));
+    refuse_request(client, item, Status::unavailable, error_at("broker", kGoingAway), now);
     return true;
   }
   const auto full = [&](const std::string& what, const char* limit) {
     return refuse_overloaded(client, item, service.pace.time_for(service.queue.size()),
-                             what + " (" + limit + ")");
+                             what + " (" + limit + ")", now);
   };
   if (client.outstanding.size() >= config_.max_outstanding_per_client) {
     return full("this client has " + std::to_string(client.outstanding.size()) +
@@ -64,7 +64,8 @@ bool Core::refuse_at_the_door(Client& client, const proto::RequestItem& item, st
     return refuse_overloaded(client, item, wait,
                              "this client makes more than " +
                                  std::to_string(config_.max_requests_per_second_per_client) +
-                                 " requests a second (max_requests_per_second_per_client)");
+                                 " requests a second (max_requests_per_second_per_client)",
+                             now);
   }
   return false;
 }
@@ -72,7 +73,7 @@ bool Core::refuse_at_the_door(Client& client, const proto::RequestItem& item, st
 // No time, for this one: by estimate its deadline would pass while it is queued, or while it runs even if it is among
 // the short ones. What finds nobody waiting is always tried: else an estimate that is wrong would stay.
 bool Core::refuse_hopeless(const Client& client, const proto::RequestItem& item, const Method& method,
-                           Duration left) {
+                           Duration left, TimePoint now) {
   const Service& service = *method.service;
   const Queue& queue = service.queue;
   if (queue.empty() || service.ready.slots() == 0) return false;
@@ -90,7 +91,8 @@ bool Core::refuse_hopeless(const Client& client, const proto::RequestItem& item,
   return refuse_overloaded(client, item, to_duration(wait_us - left_us),
                            "its deadline is in " + ms_of(left) + ", and it would wait about " +
                                ms_of(to_duration(wait_us)) + " for its turn, behind " +
-                               std::to_string(before) + " requests of service '" + service.name + "'");
+                               std::to_string(before) + " requests of service '" + service.name + "'",
+                           now);
 }
 
 }  // namespace samovar::broker

@@ -24,7 +24,7 @@ void Core::answer_ok(const Client& client, const proto::RequestItem& item, std::
 void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::string_view method,
                           TimePoint sent, TimePoint now) {
   const auto bad_request = [&](std::string why) {
-    refuse_request(client, item, Status::bad_request, error_at("broker", std::move(why)));
+    refuse_request(client, item, Status::bad_request, error_at("broker", std::move(why)), now);
   };
   const auto ok = [&](std::string_view value) { answer_ok(client, item, value); };
   if (item.flags & proto::kStream) {
@@ -36,9 +36,9 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
     return ok(pong);
   }
   if (method == "services") return ok(services());
-  if (method == "schema") return answer_schema(client, item);
-  if (method == "declare") return declare_schema(client, item);
-  if (may_not_administer(client, item, method)) return;
+  if (method == "schema") return answer_schema(client, item, now);
+  if (method == "declare") return declare_schema(client, item, now);
+  if (may_not_administer(client, item, method, now)) return;
   if (method == "status") return ok(status(now));
   if (method == "crashes") {
     const Arguments arguments(item.body, {"service"});
@@ -47,6 +47,14 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
       return bad_request("samovar.crashes takes the name of a service, or nothing");
     }
     return ok(deaths_.pack(service));
+  }
+  if (method == "errors") {
+    const Arguments arguments(item.body, {"service"});
+    std::string_view service;
+    if (!arguments.fit() || (arguments.has(0) && !arguments.text(0, service))) {
+      return bad_request("samovar.errors takes the name of a service, or nothing");
+    }
+    return ok(errors_.pack(service));
   }
   if (method == "quarantine") return ok(quarantine_.pack(now));
   if (method == "reload") {
@@ -72,7 +80,7 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
   }
   bad_request("the broker has no method '" + std::string(method) +
               "'; it has: samovar.ping, samovar.services, samovar.status, samovar.reload, samovar.scale, "
-              "samovar.crashes, samovar.quarantine, samovar.schema, samovar.declare");
+              "samovar.crashes, samovar.errors, samovar.quarantine, samovar.schema, samovar.declare");
 }
 
 // --- what supervisors do ---------------------------------------------------------------------------------
@@ -80,7 +88,7 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
 void Core::command(Client& client, const proto::RequestItem& item, std::string_view service_name,
                    proto::Command command, TimePoint sent, TimePoint now) {
   const auto refuse = [&](Status status, std::string why) {
-    refuse_request(client, item, status, error_at("broker", std::move(why)));
+    refuse_request(client, item, status, error_at("broker", std::move(why)), now);
   };
   const std::string name(service_name);
   Service* service = find_service(name);
@@ -94,7 +102,7 @@ void Core::command(Client& client, const proto::RequestItem& item, std::string_v
     proto::ErrorValue error =
         error_at("broker", "the broker waits for as many commands as it can; try again");
     error.retry_after_us = 1'000'000;
-    return refuse_request(client, item, Status::overloaded, std::move(error));
+    return refuse_request(client, item, Status::overloaded, std::move(error), now);
   }
   Errand errand;
   errand.command = command.command;
@@ -118,6 +126,7 @@ void Core::command(Client& client, const proto::RequestItem& item, std::string_v
   }
   Request& request = take_request(client, item, *service, nullptr, sent, now);
   request.state = Request::State::commanded;
+  request.name = std::make_unique<std::string>("samovar." + command.command);
   request.dispatch_id = static_cast<DispatchId>(++command_serial_);
   command.id = command_serial_;
   for (const auto& part : errand.parts) {

@@ -5,6 +5,7 @@
 #include "broker/core/core.hpp"
 #include "broker/core/errors.hpp"
 #include "proto/codec.hpp"
+#include "proto/cursor.hpp"
 
 namespace samovar::broker {
 
@@ -21,8 +22,9 @@ void Core::answer(const Client& client, std::uint64_t id, std::uint8_t attempt, 
 }
 
 void Core::refuse_request(const Client& client, const proto::RequestItem& item, Status status,
-                          proto::ErrorValue error) {
+                          proto::ErrorValue error, TimePoint now) {
   outcomes_[static_cast<std::size_t>(status)] += 1;
+  errors_.add(item.method, status, wall_us(now), [&] { return error.message; });
   answer(client, item.id, item.attempt,
          Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)});
 }
@@ -32,6 +34,7 @@ void Core::settle(Request& request, const Outcome& outcome, const Frames& attach
   const auto status = static_cast<std::size_t>(outcome.status);
   outcomes_[status] += 1;
   if (request.method) request.method->outcomes[status] += 1;
+  if (outcome.status != Status::ok) note_error(request, outcome, now);
   answer(*request.client, request.id, request.attempt, outcome, attachments);
   leave(request);
   if (request.flight) land(request, outcome, attachments, now);
@@ -39,6 +42,17 @@ void Core::settle(Request& request, const Outcome& outcome, const Frames& attach
 
 void Core::settle(Request& request, Status status, const proto::ErrorValue& error, TimePoint now) {
   settle(request, Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)}, {}, now);
+}
+
+// For those who ask what has gone wrong lately.
+void Core::note_error(const Request& request, const Outcome& outcome, TimePoint now) {
+  errors_.add(request.method ? request.method->full_name : *request.name, outcome.status, wall_us(now), [&] {
+    proto::Cursor cursor(outcome.tail);
+    proto::ErrorValue error;
+    std::string_view map;
+    if (!cursor.skip(limits::kMaxDepth, map) || proto::decode_error(map, error)) return std::string();
+    return error.message;
+  });
 }
 
 // The request has no caller any more: it has heard, or is gone.

@@ -51,7 +51,7 @@ bool Core::refuse_quarantined(const Client& client, const proto::RequestItem& it
   const auto* entry = quarantine_.refuses(method, quarantine_.key_of(method, item.body, attachments), now);
   if (!entry) return false;
   counters_.quarantined += 1;
-  refuse_request(client, item, Status::bad_request, quarantine_error(*entry));
+  refuse_request(client, item, Status::bad_request, quarantine_error(*entry), now);
   return true;
 }
 

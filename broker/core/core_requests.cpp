@@ -72,22 +72,22 @@ void Core::accept(Client& client, const proto::RequestItem& item, const FramePtr
   counters_.requests += 1;
   const char* wrong = item.wrong;
   if (!wrong && client.outstanding.find(item.id)) wrong = "a request with this id is outstanding already";
-  if (wrong) return refuse_request(client, item, Status::bad_request, error_at("broker", wrong));
+  if (wrong) return refuse_request(client, item, Status::bad_request, error_at("broker", wrong), now);
 
   Method* method = find_method(item.method);
   if (method && ((item.flags & proto::kStream) != 0) != method->stream) {
-    return refuse_request(client, item, Status::bad_request, error_at("broker", misused(*method)));
+    return refuse_request(client, item, Status::bad_request, error_at("broker", misused(*method)), now);
   }
   Service* service = method ? method->service : service_of(client, item, sent, now);
   const std::size_t bytes = item.tail().size() + bytes_of(attachments);
-  if (service && may_not_call(client, item, *service)) return;
-  if (method && item.schema > 0 && refuse_mismatch(client, item, *method)) return;
+  if (service && may_not_call(client, item, *service, now)) return;
+  if (method && item.schema > 0 && refuse_mismatch(client, item, *method, now)) return;
   if (!service || refuse_at_the_door(client, item, bytes, *service, now)) return;
   if (method && method->suspects > 0 && refuse_quarantined(client, item, *method, attachments, now)) return;
   const bool may_share =
       method && method->pure && attachments.empty() && !(item.flags & (proto::kReplay | proto::kStream));
   if (may_share && join(client, item, *method, sent, now)) return;
-  if (method && refuse_hopeless(client, item, *method, sent + timeout_of(item, method) - now)) return;
+  if (method && refuse_hopeless(client, item, *method, sent + timeout_of(item, method) - now, now)) return;
 
   Request& request = take_request(client, item, *service, method, sent, now);
   if (!method) request.name = std::make_unique<std::string>(item.method);
@@ -157,7 +157,7 @@ Method* Core::find_method(std::string_view name) {
 // answered: nullptr.
 Service* Core::service_of(Client& client, const proto::RequestItem& item, TimePoint sent, TimePoint now) {
   const auto refuse = [&](Status status, std::string why) {
-    refuse_request(client, item, status, error_at("broker", std::move(why)));
+    refuse_request(client, item, status, error_at("broker", std::move(why)), now);
     return nullptr;
   };
   proto::MethodName name;
@@ -178,7 +178,7 @@ Service* Core::service_of(Client& client, const proto::RequestItem& item, TimePo
                       "or start it with samovar-worker");
   }
   if (service->methods.empty()) return service;
-  refuse_request(client, item, Status::bad_request, unknown_method(*service, name.method));
+  refuse_request(client, item, Status::bad_request, unknown_method(*service, name.method), now);
   return nullptr;
 }
 

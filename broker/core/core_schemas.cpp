@@ -12,9 +12,9 @@ void Core::announce_schema(Service& service, const proto::Ready& ready) {
 }
 
 // The schema of a service as its workers have announced it; nil where they have none.
-void Core::answer_schema(Client& client, const proto::RequestItem& item) {
+void Core::answer_schema(Client& client, const proto::RequestItem& item, TimePoint now) {
   const auto refuse = [&](Status status, std::string why) {
-    refuse_request(client, item, status, error_at("broker", std::move(why)));
+    refuse_request(client, item, status, error_at("broker", std::move(why)), now);
   };
   const Arguments arguments(item.body, {"service"});
   std::string_view name;
@@ -26,14 +26,14 @@ void Core::answer_schema(Client& client, const proto::RequestItem& item) {
     return refuse(Status::no_service,
                   "no service '" + std::string(name) + "': samovar services lists those that there are");
   }
-  if (may_not_call(client, item, *service)) return;
+  if (may_not_call(client, item, *service, now)) return;
   answer_ok(client, item, service->schema.empty() ? proto::kNil : service->schema.packed());
 }
 
 // A client tells what it was built against, so that its calls need only name the hash of it.
-void Core::declare_schema(Client& client, const proto::RequestItem& item) {
+void Core::declare_schema(Client& client, const proto::RequestItem& item, TimePoint now) {
   const auto refuse = [&](std::string why) {
-    refuse_request(client, item, Status::bad_request, error_at("broker", std::move(why)));
+    refuse_request(client, item, Status::bad_request, error_at("broker", std::move(why)), now);
   };
   const Arguments arguments(item.body, {"hash", "schema"});
   std::uint64_t hash = 0;
@@ -69,11 +69,12 @@ std::string Core::schema_mismatch(const Client& client, std::uint64_t hash, cons
          "; generate the caller's stubs again (samovar stubgen), or load the code that they were made of";
 }
 
-bool Core::refuse_mismatch(const Client& client, const proto::RequestItem& item, const Method& method) {
+bool Core::refuse_mismatch(const Client& client, const proto::RequestItem& item, const Method& method,
+                           TimePoint now) {
   if (item.schema == method.service->schema.hash()) return false;
   std::string why = schema_mismatch(client, item.schema, method);
   if (why.empty()) return false;
-  refuse_request(client, item, Status::schema_mismatch, error_at("broker", std::move(why)));
+  refuse_request(client, item, Status::schema_mismatch, error_at("broker", std::move(why)), now);
   return true;
 }
 

@@ -166,8 +166,7 @@ bool Core::record_death(const Worker& worker, TimePoint now) {
   const bool crashed = obituary.signal || obituary.exit_code.value_or(0) != 0;
   if (!crashed && !worker.lost_in_service) return false;
   Death death;
-  death.when_us =
-      static_cast<std::uint64_t>(static_cast<std::int64_t>(to_us(now.time_since_epoch())) + wall_offset_us_);
+  death.when_us = wall_us(now);
   death.service = worker.service->name;
   death.worker = worker.name;
   death.pid = obituary.pid.value_or(worker.pid);
@@ -182,6 +181,7 @@ bool Core::record_death(const Worker& worker, TimePoint now) {
     if (was_running(worker, *request)) death.running.push_back(request->method->full_name);
   }
   const bool refused = suspect(worker, death, now);
+  counters_.deaths += 1;
   deaths_.add(std::move(death));
   return refused;
 }

@@ -20,6 +20,7 @@ struct Counters {
   std::uint64_t client_gone = 0;
   std::uint64_t replies_dropped = 0;
   std::uint64_t workers_lost = 0;
+  std::uint64_t deaths = 0;
   std::uint64_t hellos = 0;
   std::uint64_t shared = 0;
   std::uint64_t unauthorized = 0;
@@ -53,6 +54,7 @@ inline constexpr std::array kCounters{
                  &Counters::replies_dropped},
     NamedCounter{"workers_lost", "Workers whose connection broke or that died, while they were not drained.",
                  &Counters::workers_lost},
+    NamedCounter{"deaths", "Deaths of workers, each with a report (samovar crashes).", &Counters::deaths},
     NamedCounter{"hellos", "Sessions asked for.", &Counters::hellos},
     NamedCounter{"shared", "Requests that took part in the outcome of an equal one (pure methods).",
                  &Counters::shared},

@@ -94,7 +94,7 @@ struct Request {
   Client* client = nullptr;  // null once the caller has heard or is gone
   Service* service = nullptr;
   Method* method = nullptr;           // null until a worker of the service has announced its methods
-  std::unique_ptr<std::string> name;  // "service.method", while the method is not known
+  std::unique_ptr<std::string> name;  // "service.method", where the method is not known
 
   std::unique_ptr<Stream> stream;  // of requests with the flag `stream` only
 

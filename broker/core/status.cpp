@@ -1,9 +1,14 @@
 // What `samovar services` and `samovar status` show: maps of counts and states. Keys may be added, never changed.
+#include <algorithm>
+
 #include "broker/core/core.hpp"
 #include "broker/core/pack.hpp"
 
 namespace samovar::broker {
 namespace {
+
+// Of what a worker runs at the same time.
+constexpr std::size_t kMostShown = 8;
 
 std::string_view state_of(const Service& service) {
   if (service.ready.size() > 0) return "ready";
@@ -24,12 +29,13 @@ void pack_histogram(Packer& packer, std::string_view key, const Histogram& histo
 }
 
 void pack_method(Packer& packer, const Method& method) {
-  packer.pack_map(10);
+  packer.pack_map(11);
   pack_histogram(packer, "queued", method.queued);
   pack_histogram(packer, "run", method.run);
   entry(packer, "name", method.name);
   entry(packer, "idempotent", method.idempotent);
   entry(packer, "pure", method.pure);
+  entry(packer, "stream", method.stream);
   entry(packer, "priority", static_cast<int>(method.priority));
   entry(packer, "timeout_us", to_us(method.timeout));
   entry(packer, "hard_timeout_us", to_us(method.hard_timeout));
@@ -39,8 +45,22 @@ void pack_method(Packer& packer, const Method& method) {
   pack_outcomes(packer, method.outcomes);
 }
 
-void pack_worker(Packer& packer, const Worker& worker) {
-  packer.pack_map(7);
+// What it runs: the first that it holds, as many as it runs at the same time. It may have done some of them, and not yet
+// sent the bundle in which they are.
+void pack_running(Packer& packer, const Worker& worker, TimePoint now) {
+  const auto count = std::min<std::size_t>({worker.held.size(), worker.concurrency, kMostShown});
+  packer.pack(std::string_view("running"));
+  packer.pack_array(static_cast<std::uint32_t>(count));
+  const Request* request = worker.held.front();
+  for (std::size_t i = 0; i < count; ++i, request = worker.held.next(*request)) {
+    packer.pack_map(2);
+    entry(packer, "method", request->method->full_name);
+    entry(packer, "for_us", to_us(now - request->queued_since) - request->queued_us);
+  }
+}
+
+void pack_worker(Packer& packer, const Worker& worker, TimePoint now) {
+  packer.pack_map(8);
   entry(packer, "name", worker.name);
   entry(packer, "pid", worker.pid);
   entry(packer, "state", to_word(worker.state));
@@ -48,6 +68,7 @@ void pack_worker(Packer& packer, const Worker& worker) {
   entry(packer, "credit", worker.credit);
   entry(packer, "concurrency", worker.concurrency);
   entry(packer, "generation", worker.generation);
+  pack_running(packer, worker, now);
 }
 
 void pack_pool(msgpack::sbuffer& buffer, Packer& packer, const Supervisor& supervisor) {
@@ -119,7 +140,7 @@ std::string Core::status(TimePoint now) const {
     const auto& own = workers[service.get()];
     packer.pack(std::string_view("workers"));
     packer.pack_array(static_cast<std::uint32_t>(own.size()));
-    for (const Worker* worker : own) pack_worker(packer, *worker);
+    for (const Worker* worker : own) pack_worker(packer, *worker, now);
     const auto& own_pools = pools[service->name];
     packer.pack(std::string_view("pools"));
     packer.pack_array(static_cast<std::uint32_t>(own_pools.size()));

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from e2e.processes import SAMOVAR, Broker, Program, Scene
+from e2e.processes import SAMOVAR, Broker, Program, Scene, wait_until
 from e2e.raw import CAP_S, WORDS
 
 
@@ -237,3 +237,32 @@ def test_a_call_whose_reader_has_gone_leaves_no_process(
     broker.wait_for_counter("client_gone", 1)
     scene.path("gate").touch()
     assert broker.client().ok("kitchen.add", 1) == 2
+
+
+def test_errors_lists_what_has_failed_by_method_and_code(
+    scene: Scene, broker: Broker, pool: Program
+) -> None:
+    endpoint = ("--endpoint", broker.frontend)
+    assert "no call has failed" in samovar(scene, *endpoint, "errors").out
+    for _ in range(2):
+        samovar(scene, *endpoint, "call", "kitchen.fail", "no tea")
+    samovar(scene, *endpoint, "call", "kitchen.nothing")
+    latest, before = samovar(scene, *endpoint, "errors").out.splitlines()[1:]
+    assert latest.split()[:3] == ["kitchen.nothing", "bad_request", "1"]
+    assert before.split()[:3] == ["kitchen.fail", "app_error", "2"]
+    assert before.endswith("kitchen.fail raised ValueError: no tea")
+    assert "no call of 'menu' has failed" in samovar(scene, *endpoint, "errors", "menu").out
+    found = samovar(scene, *endpoint, "errors", "kitchen", "--json").json()
+    assert [each["count"] for each in found] == [1, 2]
+
+
+def test_status_says_what_a_worker_runs(scene: Scene, broker: Broker, pool: Program) -> None:
+    gate = scene.path("gate")
+    held = broker.client().begin("kitchen.hold", "held", str(gate))
+    scene.wait_for_note("held")
+    (worker,) = broker.service("kitchen")["workers"]
+    (running,) = worker["running"]
+    assert running["method"] == "kitchen.hold" and held
+    assert 0 <= running["for_us"] < 60_000_000
+    gate.touch()
+    wait_until(lambda: not broker.service("kitchen")["workers"][0]["running"], "it runs for ever")

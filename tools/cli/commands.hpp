@@ -50,6 +50,8 @@ int reload(const Common& common, const std::string& service);
 int scale(const Common& common, const std::string& service, unsigned workers);
 // Of all services when none is named.
 int crashes(const Common& common, const std::string& service);
+// The last errors that callers heard, of all services when none is named.
+int errors(const Common& common, const std::string& service);
 // A request that samovard has saved to this file.
 int replay(const Common& common, const std::string& path);
 

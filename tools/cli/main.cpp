@@ -67,6 +67,8 @@ int run(int argc, char** argv) {
   scale_command->add_option("workers", workers, "How many")->required()->check(CLI::Range(1, 1024));
   auto* crashes_command = app.add_subcommand("crashes", "Show how workers died, the last one first");
   crashes_command->add_option("service", service, "SERVICE; else of all");
+  auto* errors_command = app.add_subcommand("errors", "Show the last errors that callers heard");
+  errors_command->add_option("service", service, "SERVICE; else of all");
   std::string file;
   auto* replay_command =
       app.add_subcommand("replay", "Run a request that is refused since workers died of such ones");
@@ -91,8 +93,8 @@ int run(int argc, char** argv) {
   }
   if (app.get_subcommands().empty()) {
     std::fprintf(stderr,
-                 "samovar: a command is missing: call, services, status, reload, scale, crashes, replay, "
-                 "ping, keygen or stubgen (samovar --help)\n");
+                 "samovar: a command is missing: call, services, status, reload, scale, crashes, errors, "
+                 "replay, ping, keygen or stubgen (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);
@@ -112,6 +114,7 @@ int run(int argc, char** argv) {
   if (reload_command->parsed()) return reload(common, service);
   if (scale_command->parsed()) return scale(common, service, workers);
   if (replay_command->parsed()) return replay(common, file);
+  if (errors_command->parsed()) return errors(common, service);
   if (crashes_command->parsed()) return crashes(common, service);
   return ping_command->parsed() ? ping(common, count) : kUsageError;
 }

@@ -1,4 +1,4 @@
-// samovar services, samovar status: what the broker says about itself, for people or as JSON. Keys that are
+// samovar services, samovar status, samovar errors: what the broker says about itself, for people or as JSON. Keys that are
 // missing are left out, keys that are new are shown only as JSON: the broker may be older or newer.
 #include <cstdio>
 #include <string>
@@ -148,6 +148,21 @@ int status(const Common& common) {
   print_pools(*answer.result);
   print_quarantine(*answer.result);
   print_counters(*answer.result);
+  return 0;
+}
+
+int errors(const Common& common, const std::string& service) {
+  const auto answer =
+      service.empty() ? ask(common, "samovar.errors") : ask(common, "samovar.errors", service);
+  if (!answer.result) return answer.exit_code;
+  Table table({"METHOD", "CODE", "TIMES", "LAST", "WHAT IT SAID"});
+  for (const auto& error : *answer.result) {
+    const auto message = text_of(error, "message");
+    table.add({text_of(error, "method"), text_of(error, "code"), text_of(error, "count"),
+               time_of(error, "when"), message.substr(0, message.find('\n'))});
+  }
+  const std::string of = service.empty() ? "" : " of '" + service + "'";
+  std::printf("%s", table.empty() ? ("no call" + of + " has failed\n").c_str() : table.text().c_str());
   return 0;
 }
 
