@@ -123,11 +123,11 @@ struct Server::Impl {
   // What the page is made of, for anybody: there is nothing in it but the program.
   void page() {
     for (const PageFile& file : page_files()) {
-      server.Get(std::string(file.path).c_str(), [&file](const auto&, auto& response) {
+      server.Get(std::string(file.path), [&file](const auto&, auto& response) {
         response.set_header("Content-Security-Policy", kPagePolicy);
         response.set_header("Referrer-Policy", "no-referrer");
         response.set_header("Cache-Control", "no-cache");
-        response.set_content(file.content.data(), file.content.size(), std::string(file.type).c_str());
+        response.set_content(file.content.data(), file.content.size(), std::string(file.type));
       });
     }
   }

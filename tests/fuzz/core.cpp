@@ -16,7 +16,8 @@ using proto::Kind;
 constexpr std::array<std::string_view, 3> kServices{"svc", "other.svc", "new"};
 constexpr std::array<std::string_view, 3> kTokens{"", "s", "t"};
 constexpr std::array<std::string_view, 5> kMethods{"plain", "twice", "pure", "stream", "cancel"};
-constexpr std::array<std::string_view, 4> kOwnMethods{"samovar.ping", "samovar.status", "samovar.crashes", "samovar.errors"};
+constexpr std::array<std::string_view, 4> kOwnMethods{"samovar.ping", "samovar.status", "samovar.crashes",
+                                                      "samovar.errors"};
 constexpr std::array<Duration, 8> kTimes{0us, 1us, 500us, 30ms, 110ms, 1s, 10s, 61s};
 constexpr std::array<std::uint64_t, 4> kTimeouts{0, 1, 500'000, 90'000'000};
 
