@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from e2e.frozen import frozen
 from e2e.keys import Keys
 from e2e.processes import SAMOVARD, Broker, Scene, wait_until
 from e2e.raw import CAP_S, Client
@@ -229,6 +231,32 @@ def test_health_and_readiness_follow_the_truth(scene: Scene, broker: Broker, web
     pool.exit_code()
     status, found, _ = web.ask("GET", "/readyz")
     assert status == 503 and found["services"]["kitchen"] != "ready"
+
+
+def test_health_is_red_within_a_second_while_the_loop_stands_still(
+    broker: Broker, web: Web
+) -> None:
+    with frozen(broker.pid):
+        for path in ("/healthz", "/readyz"):
+            asked = time.monotonic()
+            status, problem, _ = web.ask("GET", path)
+            assert time.monotonic() - asked < 1
+            assert status == 503 and problem["detail"]
+    assert web.ask("GET", "/healthz")[0] == 200
+
+
+def test_readiness_is_red_within_a_second_of_the_death_of_the_last_worker(
+    scene: Scene, broker: Broker, web: Web
+) -> None:
+    pool = scene.pool(broker.backend)
+    (worker,) = broker.wait_for_workers("kitchen", 1)
+    assert web.ask("GET", "/readyz")[0] == 200
+    pool.kill()  # else it would start another one
+    os.kill(worker["pid"], signal.SIGKILL)
+    killed = time.monotonic()
+    wait_until(lambda: web.ask("GET", "/readyz")[0] == 503, "it stays green")
+    assert time.monotonic() - killed < 1
+    assert web.ask("GET", "/healthz")[0] == 200
 
 
 def test_a_required_service_that_is_missing_is_not_ready(scene: Scene) -> None:
