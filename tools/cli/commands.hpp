@@ -45,6 +45,8 @@ int call(const Common& common, const CallOptions& options);
 int print_stream(Client& client, const CallOptions& options, const Common& common, Packed arguments);
 int services(const Common& common);
 int status(const Common& common);
+// Until q or Ctrl-C on a terminal; else, or with `once`, one frame.
+int top(const Common& common, bool once);
 int ping(const Common& common, int count);
 int reload(const Common& common, const std::string& service);
 int scale(const Common& common, const std::string& service, unsigned workers);

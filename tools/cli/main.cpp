@@ -58,6 +58,9 @@ int run(int argc, char** argv) {
   auto* services_command = app.add_subcommand("services", "List the services that there are");
   auto* status_command =
       app.add_subcommand("status", "Show queues, workers, requests in flight and counters");
+  bool once = false;
+  auto* top_command = app.add_subcommand("top", "Watch throughput, times, queues and workers; q ends it");
+  top_command->add_flag("--once", once, "Print one frame and end, as without a terminal");
   std::string service;
   unsigned workers = 0;
   auto* reload_command = app.add_subcommand("reload", "Load a service's code and data anew, without a gap");
@@ -92,9 +95,10 @@ int run(int argc, char** argv) {
     return kUsageError;
   }
   if (app.get_subcommands().empty()) {
-    std::fprintf(stderr,
-                 "samovar: a command is missing: call, services, status, reload, scale, crashes, errors, "
-                 "replay, ping, keygen or stubgen (samovar --help)\n");
+    std::fprintf(
+        stderr,
+        "samovar: a command is missing: call, services, status, top, reload, scale, crashes, errors, "
+        "replay, ping, keygen or stubgen (samovar --help)\n");
     return kUsageError;
   }
   unshield(options.arguments);
@@ -111,6 +115,7 @@ int run(int argc, char** argv) {
   if (call_command->parsed()) return call(common, options);
   if (services_command->parsed()) return services(common);
   if (status_command->parsed()) return status(common);
+  if (top_command->parsed()) return top(common, once);
   if (reload_command->parsed()) return reload(common, service);
   if (scale_command->parsed()) return scale(common, service, workers);
   if (replay_command->parsed()) return replay(common, file);
