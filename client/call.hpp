@@ -26,6 +26,13 @@ enum class CallId : std::uint64_t {};
 // The id of a schema's declaration: nobody waits for its reply.
 inline constexpr CallId kDeclaration{0};
 
+// How often a call is made, at most, and how long it waits in between.
+struct Tries {
+  std::uint8_t max_attempts = 1;
+  Duration backoff{};  // before the second attempt; doubled before each one after that
+  Duration max_backoff{};
+};
+
 // The session shares the call from submit() to its completion, and reads but does not change what the caller set.
 struct Call {
   std::string method;
@@ -36,7 +43,9 @@ struct Call {
   TimePoint deadline{};
   bool own_timeout = true;
   const Schema* schema = nullptr;  // that its caller was built against: the broker is told before
-  std::uint64_t items = 0;         // of a stream: how many have come; kept by the session
+  Tries retry;
+  Duration hedge_after{};   // 0: never. For calls that are idempotent, and no stream
+  std::uint64_t items = 0;  // of a stream: how many have come; kept by the session
 
   CallId id{};  // set by the session in submit(); kept afterwards
 };

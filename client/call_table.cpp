@@ -31,7 +31,10 @@ CallTable::Slot CallTable::add(CallPtr call) {
   entry.call = std::move(call);
   entry.state = CallState::waiting;
   entry.attempts = 0;
-  entry.overdue = false;
+  entry.tries = 1;
+  entry.is_hedge = entry.hedges = entry.overdue = false;
+  entry.lost = Status::ok;
+  entry.twin = kNone;
   push_back(waiting_, slot);
   schedule(slot);
   return slot;
@@ -64,10 +67,27 @@ void CallTable::mark_sent(Slot slot) {
 }
 
 void CallTable::mark_waiting(Slot slot) {
-  assert(entries_[slot].state == CallState::sent);
-  unlink(sent_, slot);
+  unlink(list_of(entries_[slot].state), slot);
   entries_[slot].state = CallState::waiting;
   push_front(waiting_, slot);
+}
+
+void CallTable::mark_waiting_last(Slot slot) {
+  unlink(list_of(entries_[slot].state), slot);
+  entries_[slot].state = CallState::waiting;
+  push_back(waiting_, slot);
+}
+
+void CallTable::mark_resting(Slot slot) {
+  unlink(list_of(entries_[slot].state), slot);
+  entries_[slot].state = CallState::resting;
+  push_back(resting_, slot);
+}
+
+CallTable::List& CallTable::list_of(CallState state) {
+  assert(state != CallState::free);
+  if (state == CallState::waiting) return waiting_;
+  return state == CallState::sent ? sent_ : resting_;
 }
 
 void CallTable::set_due(Slot slot, TimePoint due) {

@@ -17,6 +17,7 @@ enum class CallState : std::uint8_t {
   free,     // the slot holds no call
   waiting,  // to be sent, for the first time or again
   sent,     // handed to the transport under the present epoch
+  resting,  // an attempt has failed: until the time of the next, or while a second one is under way
 };
 
 class CallTable {
@@ -27,8 +28,15 @@ class CallTable {
   struct Entry {
     CallPtr call;
     CallState state = CallState::free;
-    std::uint8_t attempts = 0;  // how often it has been sent
-    bool overdue = false;       // sent, and its deadline has passed: the broker has a little time to say so
+    std::uint8_t attempts =
+        0;  // how often it has been sent; not below the last attempt of the broker's that failed
+    std::uint8_t tries = 1;    // of its Tries
+    bool is_hedge = false;     // the second one of a call; its caller does not know of it
+    bool hedges = false;       // `due` is when to send a second one
+    Slot twin = kNone;         // of a call that has a second one, and of that
+    TimePoint due_later{};     // where it hedges: its due after that
+    Status lost = Status::ok;  // how an attempt ended that may have run: worker_lost or broker_lost
+    bool overdue = false;      // sent, and its deadline has passed: the broker has a little time to say so
     TimePoint due{};
 
    private:
@@ -56,13 +64,16 @@ class CallTable {
   Entry& operator[](Slot slot) { return entries_[slot]; }
   const Entry& operator[](Slot slot) const { return entries_[slot]; }
 
-  // Move a call to the end of the sent, or back to the front of those that wait.
+  // Move a call to the end of the sent, back to the front of those that wait, to their end, or to those that rest.
   void mark_sent(Slot slot);
   void mark_waiting(Slot slot);
+  void mark_waiting_last(Slot slot);
+  void mark_resting(Slot slot);
 
   Slot first_waiting() const { return waiting_.head; }
   Slot last_sent() const { return sent_.tail; }
   Slot first_sent() const { return sent_.head; }
+  Slot first_resting() const { return resting_.head; }
   Slot next(Slot slot) const { return entries_[slot].by_state.next; }
 
   void set_due(Slot slot, TimePoint due);
@@ -75,7 +86,7 @@ class CallTable {
     return first != kNone && entries_[first].due <= entries_[heap_.front()].due ? first : heap_.front();
   }
 
-  std::size_t size() const { return waiting_.size + sent_.size; }
+  std::size_t size() const { return waiting_.size + sent_.size + resting_.size; }
   std::size_t waiting() const { return waiting_.size; }
   std::size_t sent() const { return sent_.size; }
 
@@ -92,7 +103,7 @@ class CallTable {
   void push_back(List& list, Slot slot);
   void push_front(List& list, Slot slot);
   void unlink(List& list, Slot slot);
-  List& list_of(CallState state) { return state == CallState::waiting ? waiting_ : sent_; }
+  List& list_of(CallState state);
 
   void schedule(Slot slot);
   void unschedule(Slot slot);
@@ -106,6 +117,7 @@ class CallTable {
   std::vector<Slot> free_;
   List waiting_{&Entry::by_state};
   List sent_{&Entry::by_state};
+  List resting_{&Entry::by_state};
   // By Entry::due: those that came in that order are in a list, the others in a binary heap.
   List punctual_{&Entry::by_due};
   std::vector<Slot> heap_;

@@ -23,6 +23,7 @@ client::SessionConfig session_config(const std::string& endpoint, const ClientOp
   config.nonce_seed = client::random_number();
   config.id_seed = static_cast<std::uint32_t>(client::random_number());
   config.max_outstanding = options.max_outstanding;
+  config.retry_budget = options.retry_budget;
   return config;
 }
 
@@ -71,7 +72,7 @@ void require(bool valid) {
 }  // namespace detail
 
 Client::Client(const std::string& endpoint, ClientOptions options)
-    : timeout_(options.timeout),
+    : defaults_{options.timeout, options.retry},
       executor_(options.executor ? std::make_shared<const Executor>(std::move(options.executor)) : nullptr),
       driver_(std::make_shared<detail::Driver>(session_config(endpoint, options),
                                                client::make_zmq_transport(endpoint, keys_of(options)))) {}
@@ -91,7 +92,7 @@ const std::string& Client::endpoint() const {
 detail::Reply Client::perform(std::string_view method, detail::Request&& request) {
   const auto call = std::make_shared<PendingCall>();
   std::string why;
-  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+  if (client::prepare(*call, method, std::move(request), defaults_, why)) {
     driver_->perform(call);
   } else {
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
@@ -103,7 +104,7 @@ std::shared_ptr<PendingCall> Client::start(std::string_view method, detail::Requ
   auto call = std::make_shared<PendingCall>();
   call->driver = driver_;  // a Future may outlive this
   std::string why;
-  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+  if (client::prepare(*call, method, std::move(request), defaults_, why)) {
     driver_->start(call);
   } else {
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
@@ -115,7 +116,7 @@ void Client::start(std::string_view method, detail::Request&& request, detail::C
   auto call = std::make_shared<PendingCall>();
   call->callback = std::move(callback);
   std::string why;
-  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+  if (client::prepare(*call, method, std::move(request), defaults_, why)) {
     driver_->start(std::move(call));
   } else {
     driver_->refuse(std::move(call), client::local_outcome(Status::bad_request, std::move(why)));

@@ -61,4 +61,8 @@ inline constexpr std::size_t kSmallFrame = 1024;
 // thousand. Beyond it the memory is shared.
 inline constexpr std::size_t kSmallValue = 1024;
 
+// Retries and hedges of a client, as a share of its calls: as the broker's own retries. A client whose every call fails then adds a
+// tenth to the load that made them fail.
+inline constexpr double kRetryBudget = 0.1;
+
 }  // namespace samovar::client::limits

@@ -52,6 +52,8 @@ void pack_packed(std::string& out, const Packed& packed) {
 namespace samovar::client {
 namespace {
 
+using namespace std::chrono_literals;
+
 void append_ext(std::string& out, const detail::Request& request) {
   const bool priority = request.priority.has_value();
   const bool attachments = !request.attachments.empty();
@@ -94,19 +96,37 @@ const char* check_body(std::string_view body) {
   return nullptr;
 }
 
+const char* check_hedge(const detail::Request& request) {
+  if (!request.hedge_after) return nullptr;
+  if (!request.idempotent)
+    return "samovar::hedge makes a second call beside the first: it stands with samovar::idempotent only";
+  if (request.stream) return "samovar::hedge is not for streams: two of them cannot be joined";
+  if (*request.hedge_after <= 0us) return "samovar::hedge takes a time above 0";
+  return nullptr;
+}
+
+Tries policy(const RetryPolicy& retry) {
+  return {static_cast<std::uint8_t>(std::clamp(retry.max_attempts, 1, 100)), std::max(retry.backoff, 0us),
+          std::max({retry.max_backoff, retry.backoff, 0us})};
+}
+
 }  // namespace
 
 bool prepare(detail::PendingCall& call, std::string_view method, detail::Request&& request,
-             std::optional<std::chrono::microseconds> default_timeout, std::string& why) {
+             const detail::Defaults& defaults, std::string& why) {
   constexpr auto kLongest =
       std::chrono::duration_cast<std::chrono::microseconds>(samovar::limits::kMaxTimeout);
   call.method = method;
   call.flags = (request.idempotent ? proto::kIdempotent : 0u) | (request.metadata ? proto::kMetadata : 0u) |
                (request.replay ? proto::kReplay : 0u) | (request.stream ? proto::kStream : 0u);
-  const auto timeout = request.timeout ? request.timeout : default_timeout;
+  const auto timeout = request.timeout ? request.timeout : defaults.timeout;
   call.own_timeout = timeout.has_value();
   call.deadline = Clock::now() + std::min(timeout.value_or(limits::kBrokerWait), kLongest);
-  if (const char* wrong = check_body(request.body)) {
+  call.retry = policy(request.retry.value_or(defaults.retry));
+  call.hedge_after = request.hedge_after.value_or(0us);
+  const char* wrong = check_hedge(request);
+  if (wrong == nullptr) wrong = check_body(request.body);
+  if (wrong != nullptr) {
     why = wrong;
     return false;
   }

@@ -1,9 +1,7 @@
 // From what a call expression says to a call that can be started.
 #pragma once
 
-#include <chrono>
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include <samovar/detail/pack.hpp>
@@ -15,6 +13,6 @@ namespace samovar::client {
 // Fills `call`. False when the arguments cannot be sent, for the reason in `why`: one bad body would spoil its
 // neighbours in a bundle.
 bool prepare(detail::PendingCall& call, std::string_view method, detail::Request&& request,
-             std::optional<std::chrono::microseconds> default_timeout, std::string& why);
+             const detail::Defaults& defaults, std::string& why);
 
 }  // namespace samovar::client

@@ -10,6 +10,11 @@ namespace {
 
 constexpr auto kNone = CallTable::kNone;
 
+std::string_view held_by(Status lost) {
+  return lost == Status::worker_lost ? "the worker was lost while it ran the call"
+                                     : "the broker went away while it held the call";
+}
+
 }  // namespace
 
 Outcome local_outcome(Status status, std::string message, std::uint8_t attempt) {
@@ -24,7 +29,10 @@ Outcome local_outcome(Status status, std::string message, std::uint8_t attempt) 
 }
 
 Session::Session(SessionConfig config)
-    : config_(std::move(config)), nonce_(config_.nonce_seed), table_(config_.id_seed) {}
+    : config_(std::move(config)),
+      nonce_(config_.nonce_seed),
+      table_(config_.id_seed),
+      budget_(config_.retry_budget, config_.nonce_seed) {}
 
 // --- the connection ------------------------------------------------------------------------------------
 
@@ -58,20 +66,30 @@ void Session::lose(std::string_view why, TimePoint now) {
   taken_ = Taken::nothing;
   const std::string message =
       "the broker went away while it held the call (" + std::string(why) + "): it may have run";
+  std::vector<CallTable::Slot> left;  // to a second one, which is lost now
   for (auto slot = table_.first_sent(); slot != kNone;) {
     const auto next = table_.next(slot);
     const auto& entry = table_[slot];
+    if (entry.is_hedge) {  // its first one is sent again, alone
+      const auto first = entry.twin;
+      drop_hedge(slot);
+      if (table_[first].state == CallState::resting) left.push_back(first);
+      slot = next;
+      continue;
+    }
     const bool again =
         (entry.call->flags & proto::kIdempotent) != 0 && entry.attempts < 255 && entry.call->items == 0;
     if (!again) fail(slot, Status::broker_lost, message);
     slot = next;
   }
-  // From the last to the first, so that the oldest is again the first that waits.
-  while (table_.last_sent() != kNone) {
-    const auto slot = table_.last_sent();
+  const auto wait = [&](CallTable::Slot slot) {
     const auto& call = *table_[slot].call;
+    table_[slot].lost = Status::broker_lost;
     wait_again(slot, call.own_timeout ? call.deadline : now + limits::kBrokerWait);
-  }
+  };
+  for (const auto slot : left) wait(slot);
+  // From the last to the first, so that the oldest is again the first that waits.
+  while (table_.last_sent() != kNone) wait(table_.last_sent());
 }
 
 void Session::refuse(Status status, const std::string& why) {
@@ -115,13 +133,13 @@ void Session::message(const Buffer& frame, std::span<const Buffer> attachments, 
                      " of the protocol, this client version " + std::to_string(proto::kVersion));
   }
   const auto kind = static_cast<proto::Kind>(head.kind);
-  if (kind == proto::Kind::reply) return on_reply(head, frame, attachments);
+  if (kind == proto::Kind::reply) return on_reply(head, frame, attachments, now);
   if (kind == proto::Kind::items) return on_items(head, frame, attachments);
   if (!attachments.empty()) return malformed("attachments follow a message that is neither REPLY nor ITEMS");
   switch (kind) {
     case proto::Kind::hello: return on_hello(head, frame.bytes());
     case proto::Kind::register_again: return on_register_again(now);
-    case proto::Kind::drain: return on_drain(head);
+    case proto::Kind::drain: return on_drain(head, now);
     case proto::Kind::protocol_error: return on_protocol_error(frame.bytes());
     case proto::Kind::probe: return;
     default: return malformed("kind " + std::to_string(head.kind) + " is not for clients");
@@ -154,25 +172,20 @@ void Session::on_register_again(TimePoint now) {
   greet(now);
 }
 
-void Session::on_drain(const proto::Head& head) {
+void Session::on_drain(const proto::Head& head, TimePoint now) {
   if (state_ != SessionState::ready || head.epoch != epoch_) {
     ++counters_.stale_messages;
     return;
   }
   draining_ = true;
-  const std::string going = "the broker at " + config_.endpoint + " is going away";
   while (table_.first_waiting() != kNone) {
     const auto slot = table_.first_waiting();
-    if (table_[slot].attempts == 0) {
-      fail(slot, Status::unavailable, going);
-    } else {
-      fail(slot, Status::broker_lost,
-           going + ", and so had the one that held the call before: it may have run");
-    }
+    end_unsent(slot, now);
   }
 }
 
-void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments) {
+void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments,
+                       TimePoint now) {
   if (state_ != SessionState::ready || head.epoch != epoch_) {
     ++counters_.stale_messages;
     return;
@@ -189,13 +202,14 @@ void Session::on_reply(const proto::Head& head, const Buffer& frame, std::span<c
       ++counters_.late_replies;
       continue;
     }
-    Outcome& outcome = complete(slot);
+    Outcome outcome;
     outcome.status = item.status;
     outcome.attempt = item.attempt;
     outcome.run_us = item.run_us;
     outcome.value = frame.slice(item.value);
     if (item.ext != proto::kNil) outcome.ext = frame.slice(item.ext);
     outcome.attachments.assign(mine.begin(), mine.end());
+    end_attempt(slot, std::move(outcome), now);
   }
 }
 
@@ -272,9 +286,8 @@ void Session::submit(CallPtr call, TimePoint now) {
   }
   if (!refusal_.empty() && (state_ == SessionState::refused || now < refused_until_))
     return refuse_call(refused_as_, refusal_);
-  if (state_ == SessionState::ready && draining_) {
-    return refuse_call(Status::unavailable, "the broker at " + config_.endpoint + " is going away");
-  }
+  const bool goes_away = state_ == SessionState::ready && draining_;
+  if (goes_away && call->retry.max_attempts <= 1) return refuse_call(Status::unavailable, going_away());
   if (table_.size() >= std::min(config_.max_outstanding, limits::kMaxOutstanding)) {
     return refuse_call(Status::overloaded,
                        std::to_string(table_.size()) + " calls of this client are outstanding already");
@@ -284,13 +297,16 @@ void Session::submit(CallPtr call, TimePoint now) {
     return refuse_call(Status::overloaded,
                        std::to_string(waiting_bytes_) + " bytes of calls wait for the broker already");
   }
-  table_.add(std::move(call));
+  const auto slot = table_.add(std::move(call));
   waiting_bytes_ += size;
+  budget_.earn();
+  if (goes_away) end_attempt(slot, local_outcome(Status::unavailable, going_away()), now);
 }
 
 void Session::cancel(CallId id) {
   const auto slot = table_.find(id);
   if (slot == kNone) return;
+  if (table_[slot].is_hedge) return cancel(table_[table_[slot].twin].call->id);
   send_cancel(slot);
   fail(slot, Status::cancelled, "the caller cancelled the call");
 }
@@ -302,6 +318,7 @@ void Session::widen(CallId id, std::uint64_t window) {
 }
 
 void Session::cancel_all() {
+  while (table_.first_resting() != kNone) cancel(table_[table_.first_resting()].call->id);
   while (table_.first_sent() != kNone) cancel(table_[table_.first_sent()].call->id);
   while (table_.first_waiting() != kNone) cancel(table_[table_.first_waiting()].call->id);
 }
@@ -311,12 +328,25 @@ void Session::send_cancel(CallTable::Slot slot) {
   cancels_.push_back(static_cast<std::uint64_t>(table_[slot].call->id));
 }
 
+// The broker goes away and takes no more; no attempt is with it.
+void Session::end_unsent(CallTable::Slot slot, TimePoint now) {
+  const auto lost = table_[slot].lost;
+  if (lost == Status::ok)
+    return end_attempt(slot, local_outcome(Status::unavailable, going_away(), table_[slot].attempts), now);
+  fail(slot, lost, going_away() + ", and before that " + std::string(held_by(lost)) + ": it may have run");
+}
+
 // --- time ----------------------------------------------------------------------------------------------
 
 void Session::tick(TimePoint now) {
   for (auto slot = table_.first_due(); slot != kNone && table_[slot].due <= now; slot = table_.first_due()) {
     auto& entry = table_[slot];
-    if (entry.state == CallState::sent && !entry.overdue) {
+    const bool rests = entry.state == CallState::resting;
+    if (rests && entry.twin == kNone) {
+      end_rest(slot, now);
+    } else if (entry.hedges) {
+      hedge(slot, now);
+    } else if ((rests || entry.state == CallState::sent) && !entry.overdue) {
       entry.overdue = true;
       table_.set_due(slot, entry.due + limits::kDeadlineGrace);
     } else {
@@ -339,8 +369,9 @@ std::optional<TimePoint> Session::guard() const {
   const auto slot = table_.first_sent();
   if (slot == kNone || table_[slot].call->own_timeout) return std::nullopt;
   constexpr std::uint64_t kLongest = std::chrono::microseconds(samovar::limits::kMaxTimeout).count();
-  return table_[slot].due + std::chrono::microseconds(std::min(broker_.max_timeout_us, kLongest)) +
-         limits::kDeadlineGrace;
+  const auto& entry = table_[slot];
+  return (entry.hedges ? entry.due_later : entry.due) +
+         std::chrono::microseconds(std::min(broker_.max_timeout_us, kLongest)) + limits::kDeadlineGrace;
 }
 
 std::optional<TimePoint> Session::next_deadline() const {
@@ -354,17 +385,21 @@ std::optional<TimePoint> Session::next_deadline() const {
 // The call's time is up, and nobody else has said so.
 void Session::expire(CallTable::Slot slot) {
   const auto& entry = table_[slot];
-  if (entry.state == CallState::sent) {
+  if (entry.is_hedge) {
+    if (!under_way(entry.twin)) return expire(entry.twin);
+    send_cancel(slot);
+    return drop_hedge(slot);
+  }
+  if (entry.state == CallState::sent || entry.state == CallState::resting) {
     send_cancel(slot);
     return fail(
         slot, Status::deadline_exceeded,
         "the time was up, and the broker said nothing: it is stopped or cut off; the call may have run");
   }
-  if (entry.attempts > 0) {
+  if (entry.lost != Status::ok) {
     return fail(
-        slot, Status::broker_lost,
-        "the broker went away while it held the call, and none came in time to send it to again: it may "
-        "have run");
+        slot, entry.lost,
+        std::string(held_by(entry.lost)) + ", and there was no time left to make it again: it may have run");
   }
   switch (state_) {
     case SessionState::disconnected:
@@ -387,18 +422,28 @@ void Session::expire(CallTable::Slot slot) {
 
 Outcome& Session::complete(CallTable::Slot slot) {
   if (table_[slot].state == CallState::waiting) waiting_bytes_ -= size_of(*table_[slot].call);
+  if (const auto second = table_[slot].twin; second != kNone) {
+    send_cancel(second);
+    drop_hedge(second);
+  }
   auto& completion = completions_.emplace_back();
   completion.call = table_.remove(slot);
   return completion.outcome;
 }
 
 void Session::fail(CallTable::Slot slot, Status status, std::string message) {
+  if (table_[slot].is_hedge) {
+    const auto first = table_[slot].twin;
+    if (under_way(first)) return drop_hedge(slot);
+    slot = first;
+  }
   auto outcome = local_outcome(status, std::move(message), table_[slot].attempts);
   complete(slot) = std::move(outcome);
 }
 
 void Session::wait_again(CallTable::Slot slot, TimePoint due) {
-  table_[slot].overdue = false;
+  if (!table_[slot].is_hedge && table_[slot].twin != kNone) drop_hedge(table_[slot].twin);
+  table_[slot].overdue = table_[slot].hedges = false;
   table_.set_due(slot, due);
   table_.mark_waiting(slot);
   waiting_bytes_ += size_of(*table_[slot].call);

@@ -14,6 +14,9 @@
 //   DRAIN                     stale          stale           end what waits         stale
 //   malformed message         counted        counted         counted                counted
 //
+// A call that failed in a way that allows it may be made again (Tries), and one that is slow may be made a second time
+// beside the first (hedge_after); session_again.cpp. Either is within the call's deadline and a budget.
+//
 // greet: say HELLO under a new nonce, in state greeting. lose: what was sent ends as broker_lost, or waits again
 // when it is idempotent. refuse: everything ends as protocol_error, and so does what comes, in state refused, for
 // as long as the connection lasts; of one that is unauthorized, until HELLO is tried again.
@@ -28,6 +31,7 @@
 #include <vector>
 
 #include "client/call.hpp"
+#include "client/call_budget.hpp"
 #include "client/call_table.hpp"
 #include "client/limits.hpp"
 #include "proto/control.hpp"
@@ -45,6 +49,7 @@ struct SessionConfig {
   std::uint32_t id_seed = 0;
   std::size_t max_outstanding = 1'000'000;
   std::size_t max_waiting_bytes = limits::kMaxWaitingBytes;
+  double retry_budget = limits::kRetryBudget;  // retries and hedges, as a share of the calls
 };
 
 enum class SessionState : std::uint8_t {
@@ -64,6 +69,10 @@ struct Message {
 struct SessionCounters {
   std::uint64_t calls_sent = 0;
   std::uint64_t calls_sent_again = 0;
+  std::uint64_t retries = 0;      // by a Tries
+  std::uint64_t hedges = 0;       // second ones that were begun
+  std::uint64_t hedges_won = 0;   // and answered first
+  std::uint64_t over_budget = 0;  // retries and hedges that the budget forbade
   std::uint64_t messages_sent = 0;
   std::uint64_t hellos_sent = 0;
   std::uint64_t items = 0;         // of streams
@@ -111,7 +120,7 @@ class Session {
   std::size_t completed() const { return completions_.size(); }
 
   SessionState state() const { return state_; }
-  std::size_t outstanding() const { return table_.size(); }
+  std::size_t outstanding() const { return table_.size() - hedges_; }
   std::size_t waiting() const { return table_.waiting(); }
   bool draining() const { return draining_; }
   const SessionCounters& counters() const { return counters_; }
@@ -128,11 +137,12 @@ class Session {
   bool greets_again() const;
 
   void on_hello(const proto::Head& head, std::string_view frame);
-  void on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
+  void on_reply(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments,
+                TimePoint now);
   void on_items(const proto::Head& head, const Buffer& frame, std::span<const Buffer> attachments);
   void on_protocol_error(std::string_view frame);
   void on_register_again(TimePoint now);
-  void on_drain(const proto::Head& head);
+  void on_drain(const proto::Head& head, TimePoint now);
 
   bool next_hello(Message& message);
   bool next_cancel(Message& message);
@@ -145,6 +155,19 @@ class Session {
   void fail(CallTable::Slot slot, Status status, std::string message);
   void wait_again(CallTable::Slot slot, TimePoint due);
   void send_cancel(CallTable::Slot slot);
+
+  // Of calls that may be made again.
+  void end_attempt(CallTable::Slot slot, Outcome&& outcome, TimePoint now);
+  bool retry(CallTable::Slot slot, const Outcome& outcome, TimePoint now);
+  void end_rest(CallTable::Slot slot, TimePoint now);
+  void end_unsent(CallTable::Slot slot, TimePoint now);
+  void arm_hedge(CallTable::Slot slot, TimePoint now);
+  void disarm_hedge(CallTable::Slot slot);
+  void hedge(CallTable::Slot slot, TimePoint now);
+  void drop_hedge(CallTable::Slot slot);
+  bool under_way(CallTable::Slot slot) const;
+  bool spend();
+  std::string going_away() const;
 
   SessionConfig config_;
   SessionState state_ = SessionState::disconnected;
@@ -164,7 +187,9 @@ class Session {
   CallTable table_;
   std::size_t waiting_bytes_ = 0;
   std::set<std::uint64_t> declared_;  // hashes of schemas that this connection's broker has been told
-  std::string valid_method_;          // the last that was found to be one
+  std::size_t hedges_ = 0;            // in the table
+  CallBudget budget_;
+  std::string valid_method_;  // the last that was found to be one
   std::vector<std::uint64_t> cancels_;
   std::vector<proto::Window> windows_;
 

@@ -123,6 +123,7 @@ bool Session::next_bundle(TimePoint now, Message& message) {
     waiting_bytes_ -= size;
     table_.mark_sent(slot);
     if (!call.own_timeout) table_.set_aside(slot);
+    if (call.hedge_after > Duration::zero()) arm_hedge(slot, now);
   }
   if (writer.items() == 0) return false;
   message.calls = writer.items();
@@ -154,7 +155,8 @@ void Session::not_sent() {
       for (; taken_calls_ > 0; --taken_calls_) {
         const auto slot = table_.last_sent();
         if (table_[slot].attempts-- > 1) --counters_.calls_sent_again;
-        wait_again(slot, table_[slot].due);
+        const auto& entry = table_[slot];
+        wait_again(slot, entry.hedges ? entry.due_later : entry.due);
       }
       break;
   }

@@ -217,7 +217,7 @@ void Client::begin(const std::shared_ptr<detail::PendingCall>& call, std::string
   request.stream = true;
   call->window = request.window;
   std::string why;
-  if (client::prepare(*call, method, std::move(request), timeout_, why)) {
+  if (client::prepare(*call, method, std::move(request), defaults_, why)) {
     driver_->start(call);
   } else {
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));

@@ -24,7 +24,7 @@ HeldCall hold(Client& client, std::string_view method, Request&& request, bool o
   const auto executor = request.executor ? request.executor : client.executor_;
   call->suspension = std::make_shared<Suspension>(on_executor ? executor : nullptr);
   std::string why;
-  if (!client::prepare(*call, method, std::move(request), client.timeout_, why)) {
+  if (!client::prepare(*call, method, std::move(request), client.defaults_, why)) {
     call->refused = true;
     call->outcome = client::local_outcome(Status::bad_request, std::move(why));
   }

@@ -33,8 +33,8 @@ Status code_of(const std::exception_ptr& error) {
 
 void run_waits_for_a_handler() {
   FakeBroker broker(echo);
-  Client client{broker.endpoint()};
   net::io_context io;
+  Client client{broker.endpoint()};
   const auto here = std::this_thread::get_id();
   int calls = 0;
   const auto on = [&](auto handler) { return net::bind_executor(io, std::move(handler)); };
@@ -68,8 +68,8 @@ void a_handler_hears_of_failures() {
     error.message = "it failed";
     self.fail(request, Status::app_error, error);
   });
-  Client client{broker.endpoint()};
   net::io_context io;
+  Client client{broker.endpoint()};
   std::vector<Status> seen;
   const auto failed = [&] {
     return net::bind_executor(io, [&](std::exception_ptr error, int value) {
@@ -125,8 +125,8 @@ void coroutines_await() {
     error.message = "it failed";
     self.fail(request, Status::app_error, error);
   });
-  Client client{broker.endpoint()};
   net::io_context io;
+  Client client{broker.endpoint()};
   int calls = 0;
   const auto here = std::this_thread::get_id();
   const auto coroutine = [&]() -> net::awaitable<void> {
@@ -149,8 +149,8 @@ void coroutines_await() {
 
 void the_client_is_destroyed() {
   FakeBroker broker(hold);
-  auto client = std::make_unique<Client>(broker.endpoint());
   net::io_context io;
+  auto client = std::make_unique<Client>(broker.endpoint());
   std::optional<Status> ended;
   async_try_call<int>(*client, "a.b", 1, timeout(60s),
                       net::bind_executor(io, [&](const Result<int>& result) { ended = result.status(); }));

@@ -46,8 +46,8 @@ TEST_CASE("Asio: a context that is destroyed before its handlers have run destro
 
 TEST_CASE("a cancellation slot cancels its call") {
   FakeBroker broker(hold);
-  Client client{broker.endpoint()};
   asio::io_context io;
+  Client client{broker.endpoint()};
   asio::cancellation_signal signal;
   std::optional<Status> ended;
   async_try_call<int>(
@@ -65,8 +65,8 @@ TEST_CASE("a cancellation slot cancels its call") {
 
 TEST_CASE("a cancellation that comes too late does nothing") {
   FakeBroker broker(echo);
-  Client client{broker.endpoint()};
   asio::io_context io;
+  Client client{broker.endpoint()};
   asio::cancellation_signal signal;
   std::optional<int> value;
   async_try_call<int>(
@@ -83,8 +83,8 @@ TEST_CASE("the first of two awaitables cancels the other one's call") {
   FakeBroker broker([](FakeBroker& self, const FakeRequest& request) {
     if (request.method == "a.b") echo(self, request);  // else nothing
   });
-  Client client{broker.endpoint()};
   asio::io_context io;
+  Client client{broker.endpoint()};
   std::size_t first = 7;
   const auto coroutine = [&]() -> asio::awaitable<void> {
     const auto winner = co_await (async_call<int>(client, "a.slow", 1, timeout(60s), asio::use_awaitable) ||
@@ -99,8 +99,8 @@ TEST_CASE("the first of two awaitables cancels the other one's call") {
 
 TEST_CASE("a deferred call is made when it is given its handler") {
   FakeBroker broker(echo);
-  Client client{broker.endpoint()};
   asio::io_context io;
+  Client client{broker.endpoint()};
   auto deferred = async_try_call<int>(client, "a.deferred", 7, asio::experimental::deferred);
   client.call<int>("a.b", 1);
   CHECK(broker.requests().size() == 1);

@@ -83,7 +83,8 @@ struct Harness {
     std::vector<proto::RequestItem> items;
     std::uint64_t sent_us = 0;
     REQUIRE(proto::decode_requests(frame, all[0].attachments.size(), sent_us, items) == nullptr);
-    CHECK(std::chrono::microseconds(sent_us) == now.time_since_epoch());
+    CHECK(std::chrono::microseconds(sent_us) ==
+          std::chrono::floor<std::chrono::microseconds>(now.time_since_epoch()));
     CHECK(all[0].calls == items.size());
     return items;
   }

@@ -33,6 +33,7 @@ SessionConfig config() {
   config.name = "fuzz";
   config.max_outstanding = 40;
   config.max_waiting_bytes = 5000;
+  config.retry_budget = 0.5;
   return config;
 }
 
@@ -114,6 +115,10 @@ class Play {
           "attachments";
       proto::append_uint(call->tail, call->attachments.size());
     }
+    const auto again = script_.byte();
+    if ((again & 1) != 0) call->retry = {static_cast<std::uint8_t>(again >> 5), kTimes[again >> 2 & 3u], 1s};
+    if ((again & 2) != 0 && (call->flags & proto::kIdempotent) != 0 && (call->flags & proto::kStream) == 0)
+      call->hedge_after = kTimes[1 + (again >> 3 & 3u)];
     open_[call.get()] = {call};
     calls_.push_back(call);
     session_.submit(call, now_);
@@ -145,6 +150,7 @@ class Play {
       std::vector<proto::RequestItem> items;
       expect_none(proto::decode_requests(message.frame, attachments, sent_us, items));
       expect(items.size() == message.calls && items.size() <= most, "a bundle keeps to its limit");
+      last_sent_ = items.back().id;
       std::size_t bytes = message.frame.size();
       for (const auto& attachment : message.attachments) bytes += attachment.size();
       expect(bytes <= max_body_, "a message keeps to its limit");
@@ -199,14 +205,16 @@ class Play {
     const auto call = some_call();
     const auto how = script_.byte();
     proto::BundleWriter writer(Kind::reply, epoch_);
-    const auto id = call ? static_cast<std::uint64_t>(call->id) : how;
+    auto id = call ? static_cast<std::uint64_t>(call->id) : how;
+    if (script_.flag() && last_sent_ != 0) id = last_sent_;  // maybe a second attempt
     std::string tail = how % 3 == 0 ? "\xa1y" : proto::encode_error({});
     const std::size_t attachments = how >> 6;
     tail +=
         "\x81\xab"
         "attachments";
     proto::append_uint(tail, attachments);
-    const auto status = how % 3 == 0 ? Status::ok : Status::worker_lost;
+    constexpr std::array kStatuses{Status::ok, Status::worker_lost, Status::unavailable};
+    const auto status = kStatuses[how % 3];
     for (unsigned i = 0; i <= (how >> 3 & 1u); ++i) {
       writer.add_reply(id + (how >> 4 & 1u), static_cast<std::uint8_t>(1 + (how >> 5 & 1u)), status, 1,
                        i == 0 ? tail : std::string("\x80\xc0"));
@@ -258,6 +266,7 @@ class Play {
   std::uint64_t nonce_ = 0;
   std::uint64_t epoch_ = 0;
   std::uint64_t serial_ = 0;
+  std::uint64_t last_sent_ = 0;
   std::uint64_t max_body_ = 0;
   std::uint64_t max_bundle_ = 0;
   std::map<const Call*, Open> open_;

@@ -105,6 +105,7 @@ void ClientHost::hear(const std::string& frame, const broker::Frames& attachment
 void ClientHost::heard(const test::Heard& heard) {
   if (heard.kind == proto::Kind::register_again) epoch_is_over();
   if (heard.kind == proto::Kind::drain && heard.epoch == epoch_) broker_drains_ = true;
+  for (const auto& item : heard.replies) sent_[item.id].epoch = 0;  // what may be left of the call is here
   if (heard.kind == proto::Kind::hello && epoch_ == 0 && session_->state() == client::SessionState::ready)
     epoch_ = heard.epoch;
 }

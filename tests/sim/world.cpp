@@ -156,9 +156,24 @@ void World::submit(ClientHost& client, std::uint64_t index) {
                        : random.chance(0.5) ? random.between(20ms, 500ms)
                                             : random.between(500ms, kLongestDeadline);
   call->deadline = record.deadline = clock_.now() + timeout;
+  make_again(record, is_stream);
   take_in(record, client);
   if (random.chance(0.08) && takes("cancels")) {
     clock_.after(random.between(0us, 20ms), [&client, &record] { client.cancel(record); });
+  }
+}
+
+// Retries, and second attempts beside the first, by the client itself.
+void World::make_again(CallRecord& record, bool is_stream) {
+  Random random(seed(), "again", calls_.size());
+  auto& call = *record.call;
+  if (random.chance(0.2)) {
+    call.retry = {static_cast<std::uint8_t>(random.between(2us, 5us) / 1us), random.between(10us, 5ms), 20ms};
+  }
+  const bool idempotent = (call.flags & proto::kIdempotent) != 0;
+  if (idempotent && !is_stream && random.chance(0.4)) {
+    record.hedged = true;
+    call.hedge_after = random.between(100us, 20ms);
   }
 }
 
@@ -316,7 +331,7 @@ void World::completed(const client::Completion& completion, ClientHost& client) 
   if (record.is_last && outcome.status != Status::ok && outcome.status != Status::app_error)
     return fail(record.echo + " was called when all was well again, and ended as " + word);
 
-  const bool client_tried_again = outcome.attempt > 1;
+  const bool client_tried_again = outcome.attempt > 1 || record.hedged;
   const bool nothing_ran = outcome.status == Status::unavailable || outcome.status == Status::overloaded ||
                            outcome.status == Status::no_service || outcome.status == Status::bad_request ||
                            (outcome.status == Status::deadline_exceeded && where == "queued");
@@ -475,6 +490,10 @@ void World::check_the_end() {
     if (client->counters().malformed > 0) fail(client->name() + " got malformed messages");
     if (client->counters().protocol_errors > 0) fail(client->name() + " got PROTOCOL_ERROR");
     tally_.add("client.sent_again", client->counters().calls_sent_again);
+    tally_.add("client.retries", client->counters().retries);
+    tally_.add("client.hedges", client->counters().hedges);
+    tally_.add("client.hedges_won", client->counters().hedges_won);
+    tally_.add("client.late_replies", client->counters().late_replies);
     tally_.add("client.late_replies", client->counters().late_replies);
   }
   for (const auto& record : calls_) {

@@ -13,8 +13,8 @@
 // The handler runs through its associated executor, never inside the initiating function, and keeps that executor's context at
 // work until then: io_context::run does not return before. Without an associated executor it runs on the client's own thread,
 // as callbacks do. Cancelling (a cancellation slot, of any type; Asio 1.19 or Boost 1.77 and later) ends the call as
-// `cancelled`. What is under way when the client is destroyed ends as `cancelled`. The executor's context must live until
-// the handler has run or the client has been destroyed, so declare the context before the client.
+// `cancelled`. What is under way when the client is destroyed ends as `cancelled`. The executor's context must outlive the client, whose
+// thread posts to it: declare the context first.
 //
 // This is for standalone Asio where it is installed, else for Boost.Asio. Where both are, define SAMOVAR_USE_BOOST_ASIO before
 // this is included to have the second.

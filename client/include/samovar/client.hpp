@@ -49,6 +49,11 @@ struct ClientOptions {
   std::string broker_key_file{};
   // Where coroutines go on, unless samovar::resume_on says otherwise. Empty: on the client's own thread.
   Executor executor{};
+  // For calls without samovar::retry (options.hpp). Off: one attempt.
+  RetryPolicy retry{.max_attempts = 1};
+  // How many calls may be made again by retry and hedge, as a share of all calls. Ten more at the start, and a hundred saved up at
+  // most. 0 allows those ten.
+  double retry_budget = 0.1;
 };
 
 // Of <samovar/coroutine.hpp>.
@@ -170,7 +175,7 @@ class Client {
   std::shared_ptr<detail::PendingCall> start(std::string_view method, detail::Request&& request);
   void start(std::string_view method, detail::Request&& request, detail::Callback&& callback);
 
-  const std::optional<std::chrono::microseconds> timeout_;
+  const detail::Defaults defaults_;
   const std::shared_ptr<const Executor> executor_;
   std::shared_ptr<detail::Driver> driver_;
 };

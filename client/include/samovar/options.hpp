@@ -41,6 +41,36 @@ struct Idempotent {
 };
 inline constexpr Idempotent idempotent{};
 
+// The call is made again, up to so many times in all, when it failed and may be repeated: `unavailable` and `overloaded` (nothing
+// ran), and with samovar::idempotent also `worker_lost`. Never beyond its timeout (without one: 30 s), and of all calls of a
+// client not more than ClientOptions::retry_budget. Between two attempts it waits for `backoff`, doubled each time, up to
+// `max_backoff`, each time a random share between a half and all of it; after `overloaded` also for what the broker asks.
+struct RetryPolicy {
+  int max_attempts = 3;
+  std::chrono::microseconds backoff = std::chrono::milliseconds(10);
+  std::chrono::microseconds max_backoff = std::chrono::seconds(1);
+};
+constexpr RetryPolicy retry(int max_attempts) {
+  RetryPolicy policy;
+  policy.max_attempts = max_attempts;
+  return policy;
+}
+constexpr RetryPolicy retry(RetryPolicy policy) {
+  return policy;
+}
+
+// The call is made a second time when it has no outcome after so long, beside the first: the first of the two that has an answer
+// gives it, the other one is cancelled. For calls with samovar::idempotent only (else bad_request), and no streams; within
+// ClientOptions::retry_budget. It helps against a worker that is slow now and then, where others are free. It does not help
+// where all are busy: there the second one waits behind the first.
+struct Hedge {
+  std::chrono::microseconds after;
+};
+template <typename Rep, typename Period>
+constexpr Hedge hedge(std::chrono::duration<Rep, Period> after) {
+  return {timeout(after).value};  // as long as a timeout may be
+}
+
 // The result shall carry metadata: Result::metadata().
 struct WantMetadata {
   bool on = true;

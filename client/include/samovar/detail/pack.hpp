@@ -29,6 +29,8 @@ struct Request {
   std::string body;
   std::vector<Buffer> attachments;
   std::optional<std::chrono::microseconds> timeout;
+  std::optional<RetryPolicy> retry;  // empty: the client's
+  std::optional<std::chrono::microseconds> hedge_after;
   std::optional<Priority> priority;  // empty: what the method declares
   bool idempotent = false;
   bool metadata = false;
@@ -37,6 +39,12 @@ struct Request {
   const Schema* schema = nullptr;            // that the caller was built against
   std::uint32_t window = 16;                 // of a stream
   std::shared_ptr<const Executor> executor;  // of a coroutine
+};
+
+// What a client's options say for calls that do not.
+struct Defaults {
+  std::optional<std::chrono::microseconds> timeout;
+  RetryPolicy retry;
 };
 
 // The stream that msgpack::packer writes to.
@@ -86,10 +94,10 @@ concept KeywordGroup = requires {
 
 template <typename T>
 inline constexpr bool is_setting =
-    std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, WantMetadata> ||
-    std::same_as<T, Replay> || std::same_as<T, Window> || std::same_as<T, Priority> ||
-    std::same_as<T, ResumeOn> || std::same_as<T, BuiltAgainst> || std::same_as<T, Attachment> ||
-    std::same_as<T, std::vector<Attachment>>;
+    std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, RetryPolicy> ||
+    std::same_as<T, Hedge> || std::same_as<T, WantMetadata> || std::same_as<T, Replay> ||
+    std::same_as<T, Window> || std::same_as<T, Priority> || std::same_as<T, ResumeOn> ||
+    std::same_as<T, BuiltAgainst> || std::same_as<T, Attachment> || std::same_as<T, std::vector<Attachment>>;
 
 template <typename T>
 inline constexpr bool is_positional =
@@ -130,6 +138,12 @@ inline void apply(Request& request, Timeout option) {
 }
 inline void apply(Request& request, Idempotent option) {
   request.idempotent = option.on;
+}
+inline void apply(Request& request, RetryPolicy option) {
+  request.retry = option;
+}
+inline void apply(Request& request, Hedge option) {
+  request.hedge_after = option.after;
 }
 inline void apply(Request& request, WantMetadata option) {
   request.metadata = option.on;
