@@ -27,8 +27,9 @@ Priority priority_of(const std::string& text) {
   return at->second;
 }
 
-void read_arguments(const std::string& body, Order& order) {
-  const Json parsed = body.empty() ? Json::array() : tools::parse_argument(body);
+void read_arguments(const std::string& body, const Schema& schema, const std::string& method, Order& order) {
+  Json parsed = body.empty() ? Json::array() : tools::parse_argument(body);
+  schema.read_arguments(method, parsed);
   if (parsed.is_array()) {
     order.args = tools::to_msgpack(parsed);
   } else if (parsed.is_object()) {
@@ -41,12 +42,13 @@ void read_arguments(const std::string& body, Order& order) {
 
 }  // namespace
 
-Order Order::read(const std::string& body, const Header& header) {
+Order Order::read(const std::string& body, const Header& header, const Schema& schema,
+                  const std::string& method) {
   if (!body.empty() && !header("Content-Type").starts_with("application/json")) {
     throw problem_of(415, "bad_request", "the arguments have to be JSON: say Content-Type: application/json");
   }
   Order order;
-  read_arguments(body, order);
+  read_arguments(body, schema, method, order);
   if (const auto text = header("Samovar-Timeout"); !text.empty()) {
     order.timeout = tools::parse_duration(text);
     if (!order.timeout) throw bad("Samovar-Timeout: '" + text + "' is no duration, like 500ms or 2s");

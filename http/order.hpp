@@ -9,6 +9,7 @@
 #include <samovar/options.hpp>
 
 #include "http/problem.hpp"
+#include "http/schema.hpp"
 
 namespace samovar::http {
 
@@ -23,7 +24,9 @@ struct Order {
   std::optional<Priority> priority;
 
   // A body that is a JSON array has the arguments, an object has those by name. Throws Problem for what is wrong.
-  static Order read(const std::string& body, const Header& header);
+  // `schema` is that of the method's service.
+  static Order read(const std::string& body, const Header& header, const Schema& schema,
+                    const std::string& method);
 
   // Makes the call with the options that were said.
   template <typename Make>

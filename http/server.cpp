@@ -14,10 +14,12 @@
 
 #include "http/address.hpp"
 #include "http/metrics.hpp"
+#include "http/openapi.hpp"
 #include "http/order.hpp"
 #include "http/page.hpp"
 #include "http/problem.hpp"
 #include "http/recorder.hpp"
+#include "http/schemas.hpp"
 #include "tools/common/arguments.hpp"
 
 namespace samovar::http {
@@ -54,9 +56,26 @@ void answer(httplib::Response& response, const Problem& problem) {
   response.set_content(problem.body, kProblem);
 }
 
-Order order_of(const httplib::Request& request) {
-  return Order::read(request.body, [&](const char* name) { return request.get_header_value(name); });
-}
+// What is to be called, and what is known of it.
+struct Target {
+  std::string full_name;
+  std::string name;  // without the service
+  std::shared_ptr<const Schema> schema;
+
+  Order order(const httplib::Request& request) const {
+    return Order::read(
+        request.body, [&](const char* header) { return request.get_header_value(header); }, *schema, name);
+  }
+  std::string shown(const Value& value) const {
+    std::string text = value.to_json();
+    // Few results have what the schema could say more of.
+    if (text.find("{\"$bytes\"") == std::string::npos && text.find("{\"$timestamp\"") == std::string::npos)
+      return text;
+    Json json = Json::parse(text);
+    schema->show_result(name, json);
+    return json.dump();
+  }
+};
 
 bool is_of_page(const std::string& path) {
   const auto files = page_files();
@@ -77,6 +96,7 @@ struct Server::Impl {
   const Address address;
   std::string url;
   Client client;
+  Schemas schemas{client};
   Recorder recorder;
   httplib::Server server;
   std::thread thread;
@@ -147,6 +167,10 @@ struct Server::Impl {
     server.Get("/v1/status", [this](const auto&, auto& response) { show("samovar.status", response); });
     server.Get("/v1/crashes", [this](const auto&, auto& response) { show("samovar.crashes", response); });
     server.Get("/v1/errors", [this](const auto&, auto& response) { show("samovar.errors", response); });
+    server.Get(R"(/v1/schema/([^/]+))", [this](const auto& request, auto& response) {
+      show("samovar.schema", response, std::string(request.matches[1]));
+    });
+    server.Get("/openapi.json", [this](const auto&, auto& response) { openapi(response); });
     server.Get("/v1/live", [this](const auto& request, auto& response) { live(request, response); });
     server.Get("/", [](const auto&, auto& response) {  // where there is a page, it comes first
       response.status = 404;
@@ -186,10 +210,18 @@ struct Server::Impl {
            false;
   }
 
+  Target target_of(const httplib::Request& request) {
+    const std::string method = request.matches[1];
+    const auto dot = method.rfind('.');
+    if (dot == std::string::npos) return {method, method, std::make_shared<const Schema>(Json())};
+    return {method, method.substr(dot + 1), schemas.of(method.substr(0, dot))};
+  }
+
   void call(const httplib::Request& request, httplib::Response& response) {
     try {
-      const Order order = order_of(request);
-      const std::string method = request.matches[1];
+      const Target target = target_of(request);
+      const Order order = target.order(request);
+      const std::string& method = target.full_name;
       const auto result = order.with_options(
           [&](const auto&... said) { return client.try_call<Value>(method, said..., WantMetadata{true}); });
       if (!result.ok()) return answer(response, problem_of(result.error()));
@@ -197,7 +229,7 @@ struct Server::Impl {
       response.set_header("Samovar-Worker", metadata.worker);
       response.set_header("Samovar-Run-Us", std::to_string(metadata.running.count()));
       if (metadata.queued) response.set_header("Samovar-Queued-Us", std::to_string(metadata.queued->count()));
-      response.set_content(result->to_json(), kJson);
+      response.set_content(target.shown(*result), kJson);
     } catch (const Problem& problem) {
       answer(response, problem);
     }
@@ -206,8 +238,9 @@ struct Server::Impl {
   // Server-sent events: the items, then `end`, or `error` with a problem.
   void stream(const httplib::Request& request, httplib::Response& response) {
     try {
-      const Order order = order_of(request);
-      const std::string method = request.matches[1];
+      const Target target = target_of(request);
+      const Order order = target.order(request);
+      const std::string& method = target.full_name;
       auto items = std::make_shared<Stream<Value>>(
           order.with_options([&](const auto&... said) { return client.stream<Value>(method, said...); }));
       std::optional<Value> first;
@@ -218,22 +251,24 @@ struct Server::Impl {
       }
       auto next = std::make_shared<std::optional<Value>>(std::move(first));
       response.set_header("Cache-Control", "no-store");
-      response.set_chunked_content_provider("text/event-stream", [items, next](std::size_t, auto& sink) {
-        return send_item(*items, *next, sink);
-      });
+      response.set_chunked_content_provider(
+          "text/event-stream",
+          [items, next, target](std::size_t, auto& sink) { return send_item(*items, *next, target, sink); });
     } catch (const Problem& problem) {
       answer(response, problem);
     }
   }
 
-  static bool send_item(Stream<Value>& items, std::optional<Value>& next, httplib::DataSink& sink) {
+  static bool send_item(Stream<Value>& items, std::optional<Value>& next, const Target& target,
+                        httplib::DataSink& sink) {
     const auto send = [&sink](const std::string& text) { return sink.write(text.data(), text.size()); };
     if (!next) {
       send(event_of("end", "null"));
       sink.done();
       return true;
     }
-    if (!send(event_of("", next->to_json()))) return false;  // the reader has gone: the stream is cancelled
+    if (!send(event_of("", target.shown(*next))))
+      return false;  // the reader has gone: the stream is cancelled
     try {
       next = items.next();
     } catch (const Error& error) {
@@ -243,10 +278,22 @@ struct Server::Impl {
     return true;
   }
 
-  void show(const char* method, httplib::Response& response) {
-    const auto result = client.try_call<Value>(method);
+  template <typename... Arguments>
+  void show(const char* method, httplib::Response& response, const Arguments&... arguments) {
+    const auto result = client.try_call<Value>(method, arguments...);
     if (!result.ok()) return answer(response, problem_of(result.error()));
     response.set_content(result->to_json(), kJson);
+  }
+
+  void openapi(httplib::Response& response) {
+    const auto result = client.try_call<Value>("samovar.services");
+    if (!result.ok()) return answer(response, problem_of(result.error()));
+    std::vector<Described> services;
+    for (const auto& service : Json::parse(result->to_json())) {
+      const std::string name = service.value("name", "");
+      services.push_back({name, service.value("methods", std::vector<std::string>()), *schemas.of(name)});
+    }
+    response.set_content(openapi_of(services, SAMOVAR_VERSION, !token.empty()).dump(), kJson);
   }
 
   void live(const httplib::Request& request, httplib::Response& response) const {

@@ -10,20 +10,6 @@
 namespace samovar::tools {
 namespace {
 
-std::optional<std::vector<std::uint8_t>> decode_base64(const std::string& text) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<std::uint8_t> bytes;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text.substr(0, text.find_last_not_of('=') + 1)) {
-    const auto digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    if ((count += 6) >= 8) bytes.push_back(static_cast<std::uint8_t>(bits >> (count -= 8) & 0xff));
-  }
-  return bytes;
-}
-
 void replace_bytes(Json& value) {
   if (value.is_object() && value.size() == 1 && value.contains("$bytes") && value["$bytes"].is_string()) {
     if (auto bytes = decode_base64(value["$bytes"].get<std::string>())) {
@@ -37,6 +23,20 @@ void replace_bytes(Json& value) {
 }
 
 }  // namespace
+
+std::optional<std::vector<std::uint8_t>> decode_base64(const std::string& text) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::vector<std::uint8_t> bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text.substr(0, text.find_last_not_of('=') + 1)) {
+    const auto digit = kDigits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    if ((count += 6) >= 8) bytes.push_back(static_cast<std::uint8_t>(bits >> (count -= 8) & 0xff));
+  }
+  return bytes;
+}
 
 Json parse_argument(const std::string& text) {
   auto value = Json::parse(text, nullptr, /*allow_exceptions=*/false);

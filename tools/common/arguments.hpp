@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ Json parse_argument(const std::string& text);
 Json parse_keywords(const std::vector<std::string>& pairs);
 
 std::string to_msgpack(const Json& value);
+
+// Empty when it is none.
+std::optional<std::vector<std::uint8_t>> decode_base64(const std::string& text);
 
 // "50ms", "5s", "2m", "1h", "100us"; a number alone is seconds.
 std::optional<std::chrono::microseconds> parse_duration(const std::string& text);
