@@ -127,11 +127,12 @@ Json openapi_of(const std::vector<Described>& services, const std::string& versi
     const Json definitions =
         schema.document().is_object() ? schema.document().value("$defs", Json::object()) : Json::object();
     for (const auto& [name, definition] : definitions.items())
-      schemas[service + '.' + name] = renamed(definition, service);
+      schemas[std::string(service).append(1, '.').append(name)] = renamed(definition, service);
     for (const auto& name : methods) {
       const Json& method = schema.method(name);
       const bool streams = method.is_object() && method.value("stream", false);
-      const std::string path = (streams ? "/v1/stream/" : "/v1/call/") + service + '.' + name;
+      std::string path = streams ? "/v1/stream/" : "/v1/call/";
+      path.append(service).append(1, '.').append(name);
       paths[path]["post"] = operation_of(method, service, name);
     }
   }

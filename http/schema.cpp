@@ -104,7 +104,8 @@ class Walk {
     const Json& known = at(schema, "properties");
     for (const auto& [name, field] : map.items()) {
       const Json& own = at(known, name.c_str());
-      value(own.is_null() ? at(schema, "additionalProperties") : own, field, where + '.' + name);
+      value(own.is_null() ? at(schema, "additionalProperties") : own, field,
+            std::string(where).append(1, '.').append(name));
     }
   }
 

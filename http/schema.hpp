@@ -20,9 +20,9 @@ class Schema {
 
   // Arguments, an array or an object by name: base64 becomes bytes, and text a point in time. Throws
   // Problem where it is none.
-  void read_arguments(const std::string& method, Json& arguments) const;
+  void read_arguments(const std::string& name, Json& arguments) const;
   // A result or an item of a stream, {"$bytes": ...} and {"$timestamp": ...} become text.
-  void show_result(const std::string& method, Json& result) const;
+  void show_result(const std::string& name, Json& result) const;
 
  private:
   Json document_;

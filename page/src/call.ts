@@ -1,7 +1,8 @@
 // The form that calls a method.
-import { ask, type Service } from "./api";
+import { ask, get, type Service } from "./api";
 import { byId, h, setText } from "./dom";
 import { byName, duration } from "./format";
+import { Parameters, type ServiceSchema, WrongArgument } from "./parameters";
 
 interface Problem {
   code?: string;
@@ -37,6 +38,10 @@ export class CallForm {
   private readonly state = byId("call-state");
   private readonly result = byId("call-result");
   private readonly stop = byId<HTMLButtonElement>("stop-button");
+  private readonly asJson = byId<HTMLInputElement>("as-json");
+  private readonly fieldArea = byId("parameters");
+  private readonly parameters = new Parameters(this.fieldArea);
+  private hasFields = false;
   private streams = new Set<string>();
   private known = "";
   private running: AbortController | null = null;
@@ -46,6 +51,8 @@ export class CallForm {
       event.preventDefault();
       void this.call();
     });
+    this.method.addEventListener("change", () => void this.choose());
+    this.asJson.addEventListener("change", () => this.arrange());
     this.stop.addEventListener("click", () => this.running?.abort());
   }
 
@@ -67,11 +74,35 @@ export class CallForm {
         ),
     );
     if (chosen) this.method.value = chosen;
+    void this.choose();
+  }
+
+  // Fields for the chosen method, if its schema is known.
+  private async choose(): Promise<void> {
+    const full = this.method.value;
+    const dot = full.lastIndexOf(".");
+    const service = encodeURIComponent(full.slice(0, dot));
+    const schema = full ? await get<ServiceSchema | null>(`/v1/schema/${service}`).catch(() => null) : null;
+    if (this.method.value !== full) return; // another one has been chosen since
+    this.hasFields = this.parameters.show(schema, full.slice(dot + 1));
+    this.arrange();
+  }
+
+  private arrange(): void {
+    const byFields = this.hasFields && !this.asJson.checked;
+    this.fieldArea.hidden = !byFields;
+    byId("json-field").hidden = byFields;
+    for (const control of this.fieldArea.querySelectorAll<HTMLInputElement>("input, select, textarea"))
+      control.disabled = !byFields; // what is not seen is not required
   }
 
   private async call(): Promise<void> {
-    const problem = this.wrong();
-    if (problem) return this.say(problem, true);
+    let body: string;
+    try {
+      body = this.body();
+    } catch (error) {
+      return this.say((error as Error).message, true);
+    }
     const method = this.method.value;
     const isStream = this.streams.has(method);
     const headers: Record<string, string> = { "Content-Type": "application/json" };
@@ -85,7 +116,7 @@ export class CallForm {
     const began = performance.now();
     try {
       const path = `/v1/${isStream ? "stream" : "call"}/${encodeURIComponent(method)}`;
-      const response = await ask(path, { method: "POST", headers, body: this.text.value || "[]", signal: own.signal });
+      const response = await ask(path, { method: "POST", headers, body, signal: own.signal });
       if (!response.ok) return this.fail(method, (await response.json()) as Problem);
       if (isStream) return await this.readStream(method, response);
       this.show(await response.text());
@@ -99,14 +130,21 @@ export class CallForm {
     }
   }
 
-  private wrong(): string {
-    if (!this.method.value) return "There is no method to call.";
+  // Throws WrongArgument.
+  private body(): string {
+    if (!this.method.value) throw new WrongArgument("There is no method to call.");
+    if (!this.fieldArea.hidden) return this.parameters.body();
+    const text = this.text.value || "[]";
+    let parsed: unknown;
     try {
-      const parsed: unknown = JSON.parse(this.text.value || "[]");
-      return typeof parsed === "object" && parsed !== null ? "" : "The arguments have to be a JSON array or object.";
+      parsed = JSON.parse(text);
     } catch (error) {
-      return `The arguments are no JSON: ${(error as Error).message}`;
+      throw new WrongArgument(`The arguments are no JSON: ${(error as Error).message}`);
     }
+    if (typeof parsed !== "object" || parsed === null) {
+      throw new WrongArgument("The arguments have to be a JSON array or object.");
+    }
+    return text;
   }
 
   private async readStream(method: string, response: Response): Promise<void> {

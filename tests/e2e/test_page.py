@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from e2e.atelier import Atelier
 from e2e.frozen import frozen
 from e2e.processes import ROOT, Broker, Program, Scene, wait_until
 from e2e.raw import Client
@@ -63,6 +64,7 @@ const until = async (what, condition) => {{
 const tile = (name) => page.innerText(`[data-tile="${{name}}"] .value`);
 const callIt = async (method, text) => {{
   await page.selectOption("#method", method);
+  await page.check("#as-json");
   await page.fill("#arguments", text);
   await page.click("#call-button");
 }};
@@ -239,6 +241,42 @@ say(complaints.filter((each) => !each.includes("the server responded with a stat
     wait_until(lambda: broker.service("brook")["in_flight"] == 0, "the stream was not cancelled")
 
 
+def test_the_form_has_a_field_for_each_parameter(scene: Scene, broker: Broker) -> None:
+    Atelier(scene, broker)
+    source = """
+await open();
+await until("it is offered", async () => (await page.$$("#method option")).length > 5);
+const choose = async (method, field) => { await page.selectOption("#method", method); await page.waitForSelector(field); };
+await choose("atelier.delete", "#parameter-template");
+say([await page.isHidden("#arguments"), await page.innerText("#parameter-times-help")]);
+await page.fill("#parameter-template", "tea ");
+await page.fill("#parameter-times", "three");
+await page.click("#call-button");
+await outcome(/^times is no JSON: three/);
+await page.fill("#parameter-times", "3");
+await page.click("#call-button");
+await outcome(/^ok: atelier.delete/);
+say(await page.innerText("#call-result"));
+await choose("atelier.scale", "#parameter-drawing");
+say(await page.$$eval("#parameter-colour option", (all) => all.map((each) => each.textContent)));
+await page.fill("#parameter-drawing", '{"title": "x", "points": [{"x": 1}]}');
+await page.selectOption("#parameter-colour", '"blue"');
+await page.click("#call-button");
+await outcome(/^ok: atelier.scale/);
+say(JSON.parse(await page.innerText("#call-result")));
+await page.check("#as-json");
+say([await page.isHidden("#parameter-drawing"), await page.isHidden("#arguments")]);
+say(complaints);
+"""
+    json_field, times, colours, scaled, switched, complaints = run(scene, broker, source)
+    assert json_field == [True, "a whole number; 1 if left out"]
+    assert times == '"tea tea tea "'
+    assert colours == ["(not given)", "red", "blue", "default"]
+    assert scaled["colour"] == "blue" and scaled["points"] == [{"x": 2.0, "y": 1.0}]
+    assert switched == [True, False]
+    assert complaints == []
+
+
 def test_nothing_leaves_its_origin(scene: Scene, broker: Broker, pool: Program) -> None:
     source = """
 const asked = [];
@@ -286,10 +324,9 @@ say(wanted.filter((each) => !reached.has(each)));
 say(unseen);
 await page.focus("#method");
 await page.keyboard.type("kitchen.add");
+await page.waitForSelector("#parameter-left");
 await page.keyboard.press("Tab");
-await page.keyboard.press("Control+A");
-await page.keyboard.type("[1, 1]");
-await page.keyboard.press("Tab");
+await page.keyboard.type("1");
 await page.keyboard.press("Enter");
 await outcome(/^ok: kitchen.add/);
 say(await page.innerText("#call-result"));
