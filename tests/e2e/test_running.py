@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+from docs.printed import is_as_shown
 from e2e.processes import ROOT, SAMOVAR, SAMOVAR_WORKER, Broker, Scene, wait_until
 from e2e.raw import CAP_S
 
@@ -20,29 +21,6 @@ def commands() -> list[tuple[str, list[str]]]:
             else:
                 found[-1][1].append(line)
     return found
-
-
-# What may differ from run to run, and what matches it then.
-VARIES = {
-    r"\.\.\.": r".*",
-    r"tcp://[\d.:]+": r"\S+",
-    r" {2,}": r"\s+",
-    r"\d+(?:\.\d+)?": r"\d+(?:\.\d+)?",
-    r".": "",
-}
-
-
-def pattern_of(lines: list[str]) -> str:
-    """ "..." in the page stands for any text, as a line for any lines."""
-    return "".join(r"(?:.*\n)*?" if line == "..." else _pattern_of_line(line) for line in lines)
-
-
-def _pattern_of_line(line: str) -> str:
-    parts = []
-    for token in re.findall("|".join(VARIES), line):
-        known = next(pattern for form, pattern in VARIES.items() if re.fullmatch(form, token))
-        parts.append(known or re.escape(token))
-    return "".join(parts) + r"\s*?\n"
 
 
 def run_in_shell(scene: Scene, broker: Broker, command: str) -> str:
@@ -87,7 +65,7 @@ def test_the_commands_of_the_page_print_what_it_says(scene: Scene) -> None:
             printed = start_pool(scene, broker, command)
         else:
             printed = run_in_shell(scene, broker, command)
-        assert re.fullmatch(pattern_of(lines), printed), f"{command}\n{printed}\n{lines}"
+        assert is_as_shown(lines, printed), f"{command}\n{printed}\n{lines}"
 
 
 def test_equal_calls_of_a_pure_method_are_counted_as_shared(scene: Scene, broker: Broker) -> None:
