@@ -240,6 +240,20 @@ BARS = [
         at_least=False,
     ),
     Bar(
+        "http_1000_vs_none",
+        "calls/s, 1,000 outstanding, beside 100 calls a second, a page and scrapes over HTTP / without HTTP",
+        _ratio("rps", "samovar_http/1000", "samovar/1000"),
+        0.9,
+    ),
+    Bar(
+        "http_p99_vs_none",
+        "p99 with 1 outstanding beside the same / without HTTP",
+        _ratio("p99_us", "samovar_http/1", "samovar/1"),
+        1.5,
+        1.1,
+        at_least=False,
+    ),
+    Bar(
         "core_instructions_ratio",
         "instructions per request in the core, 10,000 clients, 1,000 workers, 1,000,000 queued / 1, 1, 0",
         _ratio("instructions", "core_instructions/large", "core_instructions/small"),

@@ -54,6 +54,7 @@ DIRECT_PLAIN = Setup("direct_plain", setups.direct("zmq_plain"))
 DIRECT_TUNED = Setup("direct_tuned", setups.direct("zmq_tuned"))
 SAMOVAR = Setup("samovar", setups.samovar(1))
 SAMOVAR_2 = Setup("samovar_2_workers", setups.samovar(2))
+SAMOVAR_HTTP = Setup("samovar_http", setups.samovar(1, http=True))
 SAMOVAR_TCP = Setup("samovar_tcp", setups.samovar(1, "tcp"))
 SAMOVAR_2_TCP = Setup("samovar_2_workers_tcp", setups.samovar(2, "tcp"))
 SAMOVAR_PINNED = Setup("samovar_one_core", setups.samovar(1), pinned=True)
@@ -107,6 +108,7 @@ SCENARIOS: list[Scenario] = [
     *_usual(DIRECT_PLAIN, "zmq"),
     *_usual(DIRECT_TUNED, "zmq"),
     *_usual(SAMOVAR, "samovar", quick=True),
+    *_usual(SAMOVAR_HTTP, "samovar"),
     *_usual(SAMOVAR_2, "samovar", quick=True),
     *_usual(SAMOVAR_NULL, "samovar", quick=True),
     *_usual(SAMOVAR_TCP, "samovar"),

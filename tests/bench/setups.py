@@ -60,12 +60,14 @@ def direct(worker: str) -> Callable[[Stage], Target]:
     return start
 
 
-def samovar(workers: int, transport: str = "ipc") -> Callable[[Stage], Target]:
-    """samovard with Python workers; 0: with the C++ null worker."""
+def samovar(workers: int, transport: str = "ipc", http: bool = False) -> Callable[[Stage], Target]:
+    """samovard with Python workers; 0: with the C++ null worker. With `http` others call it over HTTP meanwhile."""
 
     def start(stage: Stage) -> Target:
         front, back = _endpoints(stage, transport)
         command = [BIN / "samovard", "--frontend", front, "--backend", back]
+        port = stage.free_port()
+        command += ["--http", f"127.0.0.1:{port}"] if http else []
         broker = stage.start("samovard", command, "samovard: ready")
         watch = {"broker": broker.pid}
         if workers == 0:
@@ -76,6 +78,9 @@ def samovar(workers: int, transport: str = "ipc") -> Callable[[Stage], Target]:
         children = pool.children()
         if len(children) < workers:
             raise Failed(f"samovar-worker has only {len(children)} children")
+        if http:
+            caller = [PYTHON, SERVERS / "http_caller.py", port, "bench.lookup"]
+            stage.start("http_caller", caller, "http_caller ready")
         watch |= {f"worker{i or ''}": pid for i, pid in enumerate(children)}
         return Target(front, watch)
 

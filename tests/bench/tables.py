@@ -18,6 +18,7 @@ PATHS = {
     "proxy_tuned": "zmq_proxy, pyzmq worker, tuned",
     "samovar": "**Samovar**, 1 Python worker",
     "samovar_decoded": "Samovar, answer decoded into a struct",
+    "samovar_http": "Samovar, 1 Python worker, HTTP beside",
     "samovar_2_workers": "Samovar, 2 Python workers",
     "samovar_tcp": "Samovar, over tcp",
     "samovar_2_workers_tcp": "Samovar, 2 Python workers, over tcp",
