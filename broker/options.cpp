@@ -6,6 +6,7 @@
 
 #include "broker/config_file.hpp"
 #include "broker/endpoint.hpp"
+#include "tools/common/description.hpp"
 
 #ifndef SAMOVAR_VERSION
 #define SAMOVAR_VERSION "unknown"
@@ -99,6 +100,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 ended by SIGTERM or SIGINT after draining; 143 ended at once by a second one; 2 wrong "
       "options, configuration or endpoints.");
+  tools::add_description(app);
 
   try {
     app.parse(argc, argv);

@@ -10,11 +10,6 @@ foreach(include_dir proto/include client/include)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${include_dir}/samovar DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
           FILES_MATCHING PATTERN "*.hpp")
 endforeach()
-foreach(binary samovard samovar samovar-load)
-  if(TARGET ${binary})
-    install(TARGETS ${binary} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
 
 install(EXPORT samovarTargets NAMESPACE samovar:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/samovarConfig.cmake.in

@@ -44,6 +44,8 @@ int call(const Common& common, const CallOptions& options);
 // Prints each item as it comes; SIGINT and SIGTERM cancel.
 int print_stream(Client& client, const CallOptions& options, const Common& common, Packed arguments);
 int services(const Common& common);
+// Of services, or of methods; one a line.
+int names(Common common, const std::string& kind);
 int status(const Common& common);
 // Until q or Ctrl-C on a terminal; else, or with `once`, one frame.
 int top(const Common& common, bool once);

@@ -9,6 +9,7 @@
 #include "tools/cli/exit_code.hpp"
 #include "tools/common/arguments.hpp"
 #include "tools/common/command_line.hpp"
+#include "tools/common/description.hpp"
 
 namespace {
 
@@ -25,6 +26,7 @@ int run(int argc, char** argv) {
 
   Common common;
   app.add_option("--endpoint", common.endpoint, "The broker's frontend")
+      ->type_name("ENDPOINT")
       ->envname("SAMOVAR_ENDPOINT")
       ->capture_default_str();
   app.add_option("--key", common.key_file, "This side's key, NAME.key, where the broker wants keys")
@@ -43,7 +45,7 @@ int run(int argc, char** argv) {
 
   CallOptions options;
   auto* call_command = app.add_subcommand("call", "Call a method; prints its result as JSON");
-  call_command->add_option("method", options.method, "SERVICE.METHOD")->required();
+  call_command->add_option("method", options.method, "What to call")->type_name("SERVICE.METHOD")->required();
   call_command->add_option("argument", options.arguments,
                            "Each is JSON, or else a word: 1.0.1.0 is text, 5 a number, '\"5\"' text; "
                            "{\"$bytes\": base64} are bytes");
@@ -64,27 +66,31 @@ int run(int argc, char** argv) {
   std::string service;
   unsigned workers = 0;
   auto* reload_command = app.add_subcommand("reload", "Load a service's code and data anew, without a gap");
-  reload_command->add_option("service", service, "SERVICE")->required();
+  reload_command->add_option("service", service, "Its name")->type_name("SERVICE")->required();
   auto* scale_command = app.add_subcommand("scale", "Change the number of a service's workers");
-  scale_command->add_option("service", service, "SERVICE")->required();
+  scale_command->add_option("service", service, "Its name")->type_name("SERVICE")->required();
   scale_command->add_option("workers", workers, "How many")->required()->check(CLI::Range(1, 1024));
   auto* crashes_command = app.add_subcommand("crashes", "Show how workers died, the last one first");
-  crashes_command->add_option("service", service, "SERVICE; else of all");
+  crashes_command->add_option("service", service, "Of this one; else of all")->type_name("SERVICE");
   auto* errors_command = app.add_subcommand("errors", "Show the last errors that callers heard");
-  errors_command->add_option("service", service, "SERVICE; else of all");
+  errors_command->add_option("service", service, "Of this one; else of all")->type_name("SERVICE");
   std::string file;
   auto* replay_command =
       app.add_subcommand("replay", "Run a request that is refused since workers died of such ones");
-  replay_command->add_option("file", file, "FILE that samovard has saved it to")->required();
+  replay_command->add_option("file", file, "That samovard has saved it to")->type_name("FILE")->required();
   std::string key_name;
   auto* keygen_command = app.add_subcommand("keygen", "Make a pair of keys: NAME.key and NAME.pub");
-  keygen_command->add_option("name", key_name, "NAME, of whoever is to have it")->required();
+  keygen_command->add_option("name", key_name, "Of whoever is to have it")->type_name("NAME")->required();
   app.add_subcommand("stubgen", "Make typed stubs out of a service's type hints: samovar stubgen --help");
   int count = 5;
   auto* ping_command = app.add_subcommand("ping", "Measure round trips to the broker");
   ping_command->add_option("--count", count, "How many")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
+  std::string kind;
+  auto* names_command = app.add_subcommand("names", "Print names for a shell to complete")->group("");
+  names_command->add_option("kind", kind)->required()->check(CLI::IsMember({"services", "methods"}));
+  add_description(app);
 
   try {
     app.parse(shielded(argc, argv));
@@ -111,6 +117,7 @@ int run(int argc, char** argv) {
   } else if (!calls) {
     common.timeout = takes_long ? 10min : 5s;
   }
+  if (names_command->parsed()) return names(common, kind);
   if (keygen_command->parsed()) return keygen(key_name);
   if (call_command->parsed()) return call(common, options);
   if (services_command->parsed()) return services(common);

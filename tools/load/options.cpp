@@ -8,6 +8,7 @@
 
 #include "tools/common/arguments.hpp"
 #include "tools/common/command_line.hpp"
+#include "tools/common/description.hpp"
 #include "tools/load/bodies.hpp"
 #include "tools/load/progress.hpp"
 #include "tools/load/quantity.hpp"
@@ -44,17 +45,23 @@ struct Typed {
 void add_what(CLI::App& app, Typed& typed) {
   auto group = app.add_option_group("What is called");
   group->add_option("--endpoint", typed.endpoint, "The broker's frontend")
+      ->type_name("ENDPOINT")
       ->envname("SAMOVAR_ENDPOINT")
       ->capture_default_str();
-  group->add_option("--method", typed.methods, "SERVICE.METHOD; several as NAME:WEIGHT")
+  group->add_option("--method", typed.methods, "What is called; several as NAME:WEIGHT")
+      ->type_name("SERVICE.METHOD")
       ->allow_extra_args(false);
-  group->add_option(
-      "--mix", typed.mix,
-      R"(A JSON file: [{"method": "a.b", "weight": 3, "args": [...] or "schema": [...], "kwargs": {...}}, ...])");
+  group
+      ->add_option(
+          "--mix", typed.mix,
+          R"(A JSON file: [{"method": "a.b", "weight": 3, "args": [...] or "schema": [...], "kwargs": {...}}, ...])")
+      ->type_name("FILE");
   group->add_option("--args", typed.args, "The arguments as a JSON array, or one bare word");
   group->add_option("--kwargs", typed.kwargs, R"(Keyword arguments of each call, a JSON object: {"n": 5})");
-  group->add_option("--args-file", typed.args_file, "A file with such a line for each call, taken in turns");
-  group->add_option("--args-csv", typed.args_csv, "A CSV file with a head; a row for each call");
+  group->add_option("--args-file", typed.args_file, "A file with such a line for each call, taken in turns")
+      ->type_name("FILE");
+  group->add_option("--args-csv", typed.args_csv, "A CSV file with a head; a row for each call")
+      ->type_name("FILE");
   group->add_option("--columns", typed.columns, "Its columns that are the arguments: a,b:int,c:float,d:json");
   group->add_option(
       "--args-schema", typed.args_schema,
@@ -97,10 +104,11 @@ void add_how(CLI::App& app, Typed& typed) {
 
 void add_results(CLI::App& app, Typed& typed) {
   auto group = app.add_option_group("What becomes of it");
-  group->add_option("--json", typed.json, "Write a report for programs; - is stdout");
-  group->add_option("--csv", typed.csv, "Write a line for each run");
-  group->add_option("--percentiles", typed.percentiles, "Write a percentile file as HdrHistogram does");
-  group->add_option("--html", typed.html, "Write a page with plots");
+  group->add_option("--json", typed.json, "Write a report for programs; - is stdout")->type_name("FILE");
+  group->add_option("--csv", typed.csv, "Write a line for each run")->type_name("FILE");
+  group->add_option("--percentiles", typed.percentiles, "Write a percentile file as HdrHistogram does")
+      ->type_name("FILE");
+  group->add_option("--html", typed.html, "Write a page with plots")->type_name("FILE");
   group->add_option(
       "--assert", typed.asserted,
       "Exit with 1 unless all hold: 'p99<5ms,errors<0.1%,rps>1000'. p50, p99.9, mean, max, errors, rps");
@@ -294,8 +302,9 @@ Command parse_command_line(int argc, char** argv) {
   add_how(app, typed);
   add_results(app, typed);
   auto* compare = app.add_subcommand("compare", "Say whether one run was better or worse than another");
-  compare->add_option("before", typed.compare.before, "A JSON report")->required();
-  compare->add_option("after", typed.compare.after, "Another one")->required();
+  compare->add_option("before", typed.compare.before, "A JSON report")->type_name("FILE")->required();
+  compare->add_option("after", typed.compare.after, "Another one")->type_name("FILE")->required();
+  tools::add_description(app);
 
   Command command;
   try {

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from samovar import __version__
 from samovar.app import AppError, load_service
 from samovar.errors import Error
 from samovar.schema import Complaint, describe
@@ -63,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write nothing; exit code 1 if a file would change",
     )
+    version = f"samovar-stubgen {__version__}"
+    parser.add_argument("--version", action="version", version=version)
     return parser
 
 
