@@ -11,6 +11,11 @@ foreach(include_dir proto/include client/include)
           FILES_MATCHING PATTERN "*.hpp")
 endforeach()
 
+# For pkg-config; found from wherever the file lies.
+string(REGEX REPLACE "[^/]+" ".." up ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(${PROJECT_SOURCE_DIR}/deploy/samovar.pc.in ${PROJECT_BINARY_DIR}/samovar.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/samovar.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
 install(EXPORT samovarTargets NAMESPACE samovar:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/samovarConfig.cmake.in
                               ${PROJECT_BINARY_DIR}/samovarConfig.cmake INSTALL_DESTINATION ${package_dir})
