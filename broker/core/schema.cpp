@@ -214,7 +214,7 @@ class Comparison {
     if (find(give, "properties")) {
       const auto fields = entries(find(give, "properties"));
       return std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
-        return fits(&field.val, values, where + "." + std::string(text(&field.key)), depth + 1);
+        return fits(&field.val, values, member(where, text(&field.key)), depth + 1);
       });
     }
     const Object* const keys = find(give, "x-samovar-keys");
@@ -232,21 +232,27 @@ class Comparison {
       // What workers return has all fields that its class has.
       const bool sure = value && (!arguments_ || requires_field(give, name));
       if (!sure && requires_field(take, name)) {
-        why_ = where + "." + name + ": " +
-               (arguments_ ? "the workers need this field, the caller may leave it out"
-                           : "the caller expects this field, the workers no longer have it");
-        return false;
+        return fails(member(where, name),
+                     arguments_ ? "the workers need this field, the caller may leave it out"
+                                : "the caller expects this field, the workers no longer have it");
       }
-      if (value && !fits(value, &field.val, where + "." + name, depth + 1)) return false;
+      if (value && !fits(value, &field.val, member(where, name), depth + 1)) return false;
     }
     if (!arguments_) return true;  // whatever else there is, the caller ignores
     for (const auto& field : entries(given)) {
       const std::string name(text(&field.key));
       if (find(taken, name)) continue;
-      why_ = where + "." + name + ": the caller gives this field, the workers do not know it";
-      return false;
+      return fails(member(where, name), "the caller gives this field, the workers do not know it");
     }
     return true;
+  }
+
+  static std::string member(std::string where, std::string_view name) {
+    return where.append(".").append(name);
+  }
+  bool fails(std::string where, std::string_view why) {
+    why_ = where.append(": ").append(why);
+    return false;
   }
 
   const Object* givers_;  // $defs
