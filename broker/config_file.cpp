@@ -100,6 +100,7 @@ void read_table(const toml::table& table, const std::string& path, Options& opti
       if (!out->empty()) *out = (std::filesystem::path(directory) / *out).lexically_normal().string();
     }
   });
+  read_section(top, path, "traces", [&](Section& traces) { traces.text("endpoint", options.traces); });
   for_each_block(top, "service", [&](const toml::table& block) {
     options.services.push_back(read_service(path, directory, block));
   });
@@ -192,6 +193,10 @@ max_body = )" +
 threads = )" +
          std::to_string(http.threads) + R"(              # calls and streams at the same time; others wait
 required = []             # services without which /readyz is not ready; []: those that there are
+
+[traces]
+endpoint = ""             # a collector's, e.g. "http://127.0.0.1:4318/v1/traces" (OTLP, JSON): spans of calls with a sampled
+                          # traceparent go there; "": nowhere
 
 # A service that samovard starts by itself; as many blocks as you like.
 # [[service]]

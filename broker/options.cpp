@@ -69,6 +69,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   std::vector<int> cpus;
   std::string state_directory;
   std::string http;
+  std::string traces;
   bool insecure = false;
   bool print_default_config = false;
   app.add_option("--config", config, "A TOML file; --print-default-config shows its keys")->type_name("FILE");
@@ -82,6 +83,8 @@ std::optional<Options> parse_options(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--http", http, "Serve HTTP there as well: calls as JSON, /metrics, /healthz, /readyz")
       ->type_name("HOST:PORT");
+  app.add_option("--traces", traces, "Send spans of traced calls to this collector: OTLP over HTTP, JSON")
+      ->type_name("URL");
   app.add_flag("--insecure", insecure,
                "Allow endpoints beyond this machine, though nothing tells who connects");
   app.add_option("--cpus", cpus, "Run on these CPUs only, with the workers that it starts (e.g. 0 or 2,3)")
@@ -121,6 +124,7 @@ std::optional<Options> parse_options(int argc, char** argv) {
   if (options.frontend.empty()) options.frontend = {kFrontend};
   if (options.backend.empty()) options.backend = {kBackend};
   if (!http.empty()) options.http.listen = http;
+  if (!traces.empty()) options.traces = traces;
   if (!cpus.empty()) options.cpus = cpus;
   if (!state_directory.empty()) options.state_directory = state_directory;
   if (!log_level.empty()) options.log.level = log_level;

@@ -51,6 +51,7 @@ struct Options {
   SecurityOptions security;
   ConnectionLimits connections;
   http::Options http;
+  std::string traces;  // where spans of traced calls go; empty: nowhere
   LogOptions log;
   CoreConfig core;
 };

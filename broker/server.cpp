@@ -50,6 +50,7 @@ std::string secret_key(const SecurityOptions& security) {
 CoreConfig with_endpoints(const Options& options, Gate& frontend, Gate& backend) {
   CoreConfig config = options.core;
   config.secured = !options.security.key.empty();
+  config.traces = !options.traces.empty();
   for (const auto& endpoint : options.frontend) frontend.bind(endpoint);
   for (const auto& endpoint : options.backend) backend.bind(endpoint);
   for (const auto& endpoint : frontend.endpoints()) config.endpoints.push_back("frontend " + endpoint);
@@ -78,6 +79,7 @@ Server::Server(const Options& options, int signals, ServiceManager& manager)
       wire_(core_),
       pools_(options.services, options.worker_command, backend_.endpoints().front(), security_),
       saved_requests_(options.state_directory.empty() ? default_state_directory() : options.state_directory),
+      tracer_(options.traces.empty() ? nullptr : std::make_unique<Tracer>(options.traces)),
       signals_(signals),
       manager_(manager) {}
 
@@ -188,6 +190,7 @@ void Server::flush(TimePoint now) {
       (message.side == Side::frontend ? frontend_ : backend_).send(std::move(message));
     }
   }
+  if (core_.traces().has_ended()) tracer_->add(core_.traces().take(), core_.traces().take_dropped());
   tell_connections(now);
   for (const auto& note : core_.outbox().take_notes()) notes_.write(note, now);
   if (zap_ && zap_->refused() > refused_told_) {

@@ -16,6 +16,7 @@
 #include "broker/options.hpp"
 #include "broker/pools.hpp"
 #include "broker/saved_requests.hpp"
+#include "broker/tracer.hpp"
 #include "broker/zap.hpp"
 
 namespace samovar::broker {
@@ -60,6 +61,7 @@ class Server {
   Pools pools_;
   NoteLog notes_;
   SavedRequests saved_requests_;
+  std::unique_ptr<Tracer> tracer_;  // null: no traces
   const int signals_;
   ServiceManager& manager_;
   int stop_signals_ = 0;

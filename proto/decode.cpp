@@ -42,6 +42,7 @@ struct Extensions {
   bool bad_priority = false;  // of a request; a reply and an item have none
   std::uint32_t window = kDefaultWindow;
   std::uint64_t schema = 0;
+  std::string_view traceparent;
 };
 
 // Reads ext behind the cursor. `wrong` is set where it spoils its item alone. Attachments must add up, so a
@@ -61,6 +62,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
   std::string_view priority = kNil;
   std::string_view window = kNil;
   std::string_view schema = kNil;
+  std::string_view traceparent = kNil;
   for (std::uint32_t i = 0; i < entries; ++i) {
     std::string_view key;
     std::string_view value;
@@ -73,6 +75,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
     if (key == "priority") priority = value;
     if (key == "window") window = value;
     if (key == "schema") schema = value;
+    if (key == "traceparent") traceparent = value;
   }
   std::uint64_t number = 0;
   if (!Cursor(attachments).at_nil()) {
@@ -89,6 +92,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
     known.window = static_cast<std::uint32_t>(number);
   }
   if (read_prefix(schema, number)) known.schema = number;
+  if (!Cursor(traceparent).read_str(known.traceparent)) known.traceparent = {};
   return nullptr;
 }
 
@@ -157,6 +161,7 @@ Malformed decode_requests(std::string_view frame, std::size_t attachments, std::
     item.has_priority = known.has_priority;
     item.window = known.window;
     item.schema = known.schema;
+    item.traceparent = known.traceparent;
     claimed += item.attachments;
   }
   if (!cursor.at_end()) return "bytes follow the message's array";

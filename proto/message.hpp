@@ -65,6 +65,7 @@ struct RequestItem {
   bool has_priority = false;              // ext says so
   std::uint32_t window = kDefaultWindow;  // of a stream
   std::uint64_t schema = 0;               // the hash of what the caller was built against; 0: it does not say
+  std::string_view traceparent;           // W3C; empty: the call is not traced
   const char* wrong = nullptr;            // well-formed but not acceptable: why; id is valid
 
   // args, kwargs and ext are neighbours on the wire, and are handed on as one piece.

@@ -19,6 +19,7 @@ struct CoreConfig {
   std::vector<std::string> endpoints;  // for status only
   std::vector<std::string> services;   // known from the start; their pools are being started
 
+  bool traces = false;   // calls with a sampled traceparent are told of when they have ended
   bool secured = false;  // peers do only what they were granted
   Duration default_timeout = limits::kDefaultTimeout;
   Duration max_timeout = limits::kMaxTimeout;

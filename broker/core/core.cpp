@@ -28,7 +28,8 @@ Core::Core(CoreConfig config, TimePoint now)
       started_(now),
       dispatch_serial_(kWide),
       in_flight_(config_.secret),
-      quarantine_(config_.secret, config_.quarantine_after) {
+      quarantine_(config_.secret, config_.quarantine_after),
+      traces_(config_.traces) {
   for (const auto& name : config_.services) {
     Service* service = add_service(name);
     service->known = true;

@@ -35,6 +35,7 @@
 #include "broker/core/recycled.hpp"
 #include "broker/core/service.hpp"
 #include "broker/core/timers.hpp"
+#include "broker/core/traces.hpp"
 
 namespace samovar::broker {
 
@@ -88,6 +89,9 @@ class Core {
   // Requests that are refused from now on, to be saved for a later trial.
   bool has_poisoned() const { return !poisoned_.empty(); }
   std::vector<Poisoned> take_poisoned();
+
+  // Calls that were traced and have ended: CoreConfig::traces.
+  Traces& traces() { return traces_; }
 
   bool draining() const { return draining_; }
   // After Shutdown: every request has ended.
@@ -271,6 +275,7 @@ class Core {
   Quarantine quarantine_;
   std::vector<Poisoned> poisoned_;
   Flights flights_;
+  Traces traces_;
   std::int64_t wall_offset_us_ = 0;  // of the time for people from `now`
 
   // Since 1970.

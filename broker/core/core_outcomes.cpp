@@ -25,6 +25,7 @@ void Core::refuse_request(const Client& client, const proto::RequestItem& item, 
                           proto::ErrorValue error, TimePoint now) {
   outcomes_[static_cast<std::size_t>(status)] += 1;
   errors_.add(item.method, status, wall_us(now), [&] { return error.message; });
+  traces_.refused(item, client.name, status, now);
   answer(client, item.id, item.attempt,
          Outcome{status, 0, proto::encode_error(error) + std::string(proto::kNil)});
 }
@@ -35,6 +36,7 @@ void Core::settle(Request& request, const Outcome& outcome, const Frames& attach
   outcomes_[status] += 1;
   if (request.method) request.method->outcomes[status] += 1;
   if (outcome.status != Status::ok) note_error(request, outcome, now);
+  traces_.end(request, outcome.status, now);
   answer(*request.client, request.id, request.attempt, outcome, attachments);
   leave(request);
   if (request.flight) land(request, outcome, attachments, now);
@@ -152,6 +154,7 @@ void Core::handle(const event::Cancel& event, TimePoint now) {
 
 void Core::forget(Request& request) {
   assert(!request.client && !request.worker && !request.timer.is_set() && !request.flight);
+  traces_.forget(request);
   request.payload.clear();
   if (request.stream) request.stream.reset();
   requests_.give_back(request);

@@ -98,6 +98,7 @@ void Core::take_over(Request& leader) {
   timers_.cancel(heir.timer);
   timers_.set(leader.timer, leader.deadline);
   heir.client = nullptr;
+  traces_.move(heir, leader);
   if (leader.state == Request::State::queued) {
     leader.priority = std::min(leader.priority, heir.priority);
     leader.service->queue.push_front(leader);

@@ -125,6 +125,7 @@ Request& Core::take_request(Client& client, const proto::RequestItem& item, Serv
   set_deadline(request, timeout_of(item, method), sent);
   client.outstanding.insert(request.id, request);
   timers_.set(request.timer, request.deadline);
+  traces_.begin(request, item, client.name, sent, now);
   return request;
 }
 
@@ -267,6 +268,7 @@ void Core::hand_over(Request& request, Worker& worker, TimePoint now) {
   worker.held_us += request.charged_us;
   service.ready.update(worker);
   counters_.dispatched += 1;
+  traces_.dispatched(request, worker.name, now);
 
   const std::string_view tail = request.payload.view();
   proto::RequestItem item;
