@@ -55,31 +55,27 @@ namespace {
 using namespace std::chrono_literals;
 
 void append_ext(std::string& out, const detail::Request& request) {
-  const bool priority = request.priority.has_value();
-  const bool attachments = !request.attachments.empty();
-  const bool window = request.stream && request.window != proto::kDefaultWindow;
-  const bool schema = request.schema != nullptr;
-  if (!priority && !attachments && !window && !schema) {
+  std::string entries;
+  std::uint32_t count = 0;
+  const auto key = [&](std::string_view name) -> std::string& {
+    ++count;
+    proto::append_str(entries, name);
+    return entries;
+  };
+  if (!request.attachments.empty()) proto::append_uint(key("attachments"), request.attachments.size());
+  if (request.priority) {
+    proto::append_uint(key("priority"), static_cast<std::uint64_t>(*request.priority));
+  }
+  if (request.stream && request.window != proto::kDefaultWindow) {
+    proto::append_uint(key("window"), request.window);
+  }
+  if (request.schema) proto::append_uint(key("schema"), request.schema->hash);
+  if (!request.traceparent.empty()) proto::append_str(key("traceparent"), request.traceparent);
+  if (count == 0) {
     out += proto::kNil;
-    return;
-  }
-  proto::append_map(out,
-                    (priority ? 1u : 0u) + (attachments ? 1u : 0u) + (window ? 1u : 0u) + (schema ? 1u : 0u));
-  if (attachments) {
-    proto::append_str(out, "attachments");
-    proto::append_uint(out, request.attachments.size());
-  }
-  if (priority) {
-    proto::append_str(out, "priority");
-    proto::append_uint(out, static_cast<std::uint64_t>(*request.priority));
-  }
-  if (window) {
-    proto::append_str(out, "window");
-    proto::append_uint(out, request.window);
-  }
-  if (schema) {
-    proto::append_str(out, "schema");
-    proto::append_uint(out, request.schema->hash);
+  } else {
+    proto::append_map(out, count);
+    out += entries;
   }
 }
 

@@ -22,6 +22,7 @@ struct Order {
   std::optional<std::chrono::microseconds> timeout;
   Idempotent idempotent{false};
   std::optional<Priority> priority;
+  std::string traceparent;  // W3C; empty: none
 
   // A body that is a JSON array has the arguments, an object has those by name. Throws Problem for what is wrong.
   // `schema` is that of the method's service.
@@ -32,10 +33,11 @@ struct Order {
   template <typename Make>
   auto with_options(const Make& make) const {
     const auto body = packed(args, kwargs);
-    if (timeout && priority) return make(body, idempotent, samovar::timeout(*timeout), *priority);
-    if (timeout) return make(body, idempotent, samovar::timeout(*timeout));
-    if (priority) return make(body, idempotent, *priority);
-    return make(body, idempotent);
+    const auto trace = samovar::traceparent(traceparent);
+    if (timeout && priority) return make(body, idempotent, trace, samovar::timeout(*timeout), *priority);
+    if (timeout) return make(body, idempotent, trace, samovar::timeout(*timeout));
+    if (priority) return make(body, idempotent, trace, *priority);
+    return make(body, idempotent, trace);
   }
 };
 

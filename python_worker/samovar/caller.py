@@ -48,6 +48,7 @@ class Caller(Generic[C]):
         priority: int | None = None,
         metadata: bool | None = None,
         window: int | None = None,
+        traceparent: str | None = None,
     ) -> Own:
         """The same client with other options, for `client.options(timeout=0.5).ipgeo.country(...)`. Cheap; keep it or not. None: as it was."""
         said = {
@@ -56,6 +57,7 @@ class Caller(Generic[C]):
             "priority": priority,
             "metadata": metadata,
             "window": window,
+            "traceparent": traceparent,
         }
         other = object.__new__(type(self))
         other._shared = self._shared

@@ -24,6 +24,7 @@ class Options:
     priority: int | None = None
     metadata: bool = False
     window: int = wire.DEFAULT_WINDOW  # of a stream: items that may come before they are taken
+    traceparent: str = ""  # W3C trace context; the handler sees it
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,13 @@ def new_call(
     buffers = WithAttachments(None, attachments).buffers
     packer = wire.new_packer(default_for(buffers))
     body = packer.pack(list(args)) + packer.pack(kwargs or None)
-    ext: dict[str, int] = {}
+    ext: dict[str, int | str] = {}
     if buffers:
         ext["attachments"] = len(buffers)
     if options.priority is not None:
         ext["priority"] = options.priority
+    if options.traceparent:
+        ext["traceparent"] = options.traceparent
     if is_stream and options.window != wire.DEFAULT_WINDOW:
         ext["window"] = options.window
     tail = _pack(method) + body + _pack(ext or None)

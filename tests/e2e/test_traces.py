@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+import samovar
+
 from e2e.processes import SAMOVARD, Scene, wait_until
+from e2e.test_http import Web
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -128,3 +131,14 @@ def test_an_endpoint_that_is_none_is_refused(scene: Scene) -> None:
     program = scene.run(SAMOVARD, *anywhere, "--traces", "https://example.org", name="samovard")
     assert program.exit_code() == 2
     assert "traces.endpoint 'https://example.org' is not http://HOST:PORT" in program.log()
+
+
+def test_callers_in_python_and_over_http_are_traced(scene: Scene, collector: Collector) -> None:
+    broker = scene.broker("--traces", collector.url, "--http", "127.0.0.1:0")
+    scene.pool(broker.backend)
+    with samovar.Client(broker.frontend) as client:
+        assert client.options(traceparent=traceparent()).kitchen.add(1) == 2
+    assert attributes(collector.spans(3)["kitchen.add"])["samovar.outcome"] == "ok"
+    other = TRACE[::-1]
+    assert Web(broker).call("kitchen.add", [1], traceparent=traceparent(other)) == (200, 2)
+    assert collector.spans(3)["kitchen.add running"]["traceId"] == other

@@ -77,6 +77,15 @@ struct WantMetadata {
 };
 inline constexpr WantMetadata metadata{};
 
+// The W3C trace context that the call is part of, "00-TRACE-PARENT-01": the handler sees it, and a broker that sends traces tells
+// where the call's time went. Borrows: for use inside the call expression only. Empty: none.
+struct TraceParent {
+  std::string_view value;
+};
+constexpr TraceParent traceparent(std::string_view value) {
+  return {value};
+}
+
 // The call is run although the broker refuses such ones, since they were running when workers died.
 struct Replay {
   bool on = true;

@@ -36,6 +36,7 @@ struct Request {
   bool metadata = false;
   bool replay = false;
   bool stream = false;
+  std::string traceparent;                   // empty: none
   const Schema* schema = nullptr;            // that the caller was built against
   std::uint32_t window = 16;                 // of a stream
   std::shared_ptr<const Executor> executor;  // of a coroutine
@@ -92,12 +93,13 @@ concept KeywordGroup = requires {
   T::samovar_keywords();
 };
 
+template <typename T, typename... Known>
+inline constexpr bool is_one_of = (std::same_as<T, Known> || ...);
+
 template <typename T>
 inline constexpr bool is_setting =
-    std::same_as<T, Timeout> || std::same_as<T, Idempotent> || std::same_as<T, RetryPolicy> ||
-    std::same_as<T, Hedge> || std::same_as<T, WantMetadata> || std::same_as<T, Replay> ||
-    std::same_as<T, Window> || std::same_as<T, Priority> || std::same_as<T, ResumeOn> ||
-    std::same_as<T, BuiltAgainst> || std::same_as<T, Attachment> || std::same_as<T, std::vector<Attachment>>;
+    is_one_of<T, Timeout, Idempotent, RetryPolicy, Hedge, WantMetadata, Replay, Window, Priority, ResumeOn,
+              BuiltAgainst, TraceParent, Attachment, std::vector<Attachment>>;
 
 template <typename T>
 inline constexpr bool is_positional =
@@ -153,6 +155,9 @@ inline void apply(Request& request, Replay option) {
 }
 inline void apply(Request& request, Window option) {
   request.window = option.items;
+}
+inline void apply(Request& request, TraceParent option) {
+  request.traceparent = option.value;
 }
 inline void apply(Request& request, BuiltAgainst option) {
   request.schema = option.schema;
