@@ -33,22 +33,26 @@ void Recorder::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    look();
+    const auto period = look();
     lock.lock();
-    next_ = std::max(next_ + kPeriod, Clock::now());
+    next_ = std::max(next_ + period, Clock::now());
     changed_.wait_until(lock, next_, [this] { return stopping_; });
   }
 }
 
-void Recorder::look() {
+std::chrono::milliseconds Recorder::look() {
   const auto result = client_.try_call<Value>("samovar.status", timeout(kPatience));
   tools::Json status;
   if (result.ok()) status = tools::Json::parse(result->to_json());
   const double at = seconds_since_1970();
   const std::lock_guard lock(mutex_);
-  if (result.ok()) return history_.add(std::move(status), at);
+  if (result.ok()) {
+    history_.add(std::move(status), at);
+    return kPeriod;
+  }
   const Error& error = result.error();
   history_.add_problem(std::string(to_word(error.code())), error.details().message, at);
+  return error.code() == Status::unauthorized ? kRefusedPeriod : kPeriod;
 }
 
 tools::Json Recorder::since(std::uint64_t after) const {

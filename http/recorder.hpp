@@ -18,6 +18,8 @@ namespace samovar::http {
 class Recorder {
  public:
   static constexpr std::chrono::milliseconds kPeriod{1000};
+  // For one whose key may not see the status: the broker counts each that asks all the same.
+  static constexpr std::chrono::milliseconds kRefusedPeriod{30'000};
 
   // As a client of its own: what callers over HTTP do does not hold it up.
   Recorder(const std::string& broker, ClientOptions options);
@@ -32,7 +34,8 @@ class Recorder {
   using Clock = std::chrono::steady_clock;
 
   void run();
-  void look();
+  // Returns when to look again.
+  std::chrono::milliseconds look();
 
   Client client_;
   mutable std::mutex mutex_;

@@ -129,6 +129,8 @@ struct Server::Impl {
     }
     url = address.url(port);
     thread = std::thread([this] { server.listen_after_bind(); });
+    // Until then stop() would do nothing, and its thread listen for ever.
+    while (!server.is_running()) std::this_thread::yield();
   }
 
   ClientOptions client_options(const char* name, const std::string& broker_key) const {
@@ -213,8 +215,10 @@ struct Server::Impl {
   Target target_of(const httplib::Request& request) {
     const std::string method = request.matches[1];
     const auto dot = method.rfind('.');
-    if (dot == std::string::npos) return {method, method, std::make_shared<const Schema>(Json())};
-    return {method, method.substr(dot + 1), schemas.of(method.substr(0, dot))};
+    const std::string service = dot == std::string::npos ? "samovar" : method.substr(0, dot);
+    // The broker's own methods have no schema.
+    if (service == "samovar") return {method, method, std::make_shared<const Schema>(Json())};
+    return {method, method.substr(dot + 1), schemas.of(service)};
   }
 
   void call(const httplib::Request& request, httplib::Response& response) {
