@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_WORDS = ("file", "excerpt", "with", "not-run")
+_WORDS = ("file", "excerpt", "with", "made", "not-run")
 _COMMENT = re.compile(r"<!--\s*([\w-]+):?[ \n]?(.*?)-->", re.DOTALL)
 _FENCE = re.compile(
     r"(?P<comments>(?:^[ ]*<!--(?:(?!-->).)*-->[ ]*\n+)*)"

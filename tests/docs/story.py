@@ -120,6 +120,8 @@ class Story:
     def _run(self, block: Block) -> str:
         if block.reason_not_to_run is not None:
             return "" if block.reason_not_to_run else "not-run needs a reason"
+        if maker := block.directives.get("made"):
+            return "" if (ROOT / maker).exists() else f"{maker}, which has made this, is not there"
         if path := block.directives.get("excerpt"):
             return self._is_excerpt(block, path)
         text = self._here(self._whole(block))
