@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # Code comes first: what looks like a link in it is none.
 LINK = re.compile(
-    r"```.*?^```|`[^`\n]*`|(\]\()([^)\s#]+)((?:#[^)\s]*)?\))", re.DOTALL | re.MULTILINE
+    r"```.*?^```|`[^`\n]*`|(\[[\w./-]+\.md)?(\]\()([^)\s#]+)((?:#[^)\s]*)?\))",
+    re.DOTALL | re.MULTILINE,
 )
 # Pages that stand elsewhere in the repository, and where the site has them.
 MOVED = {
@@ -65,7 +66,20 @@ class Site:
         out.write_text(rewritten, encoding="utf-8")
 
     def _rewritten(self, page: Path, target: str, found: "re.Match[str]") -> str:
-        return found[1] + self._link(page, target, found[2]) + found[3] if found[1] else found[0]
+        text, opening, to, rest = found.groups()
+        if opening is None:
+            return found[0]
+        if text and (title := self._title(page.parent / to)):
+            text = f"[{title}"  # [pool.md](pool.md) in the repository is [The pool](pool.md) here
+        return (text or "") + opening + self._link(page, target, to) + rest
+
+    @staticmethod
+    def _title(page: Path) -> str:
+        if page.suffix != ".md" or not page.is_relative_to(ROOT) or not page.exists():
+            return ""
+        return (
+            page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").partition(":")[0]
+        )
 
     def _link(self, page: Path, target: str, to: str) -> str:
         if "://" in to or to.startswith("mailto:"):
