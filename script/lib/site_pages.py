@@ -25,8 +25,6 @@ MOVED = {
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "readme.md",
 }
-# Linked already, and on their way.
-PENDING = ("cpp.md", "packages.md")
 LANGUAGES = {
     ".py": "python",
     ".hpp": "cpp",
@@ -46,9 +44,6 @@ class Site:
     def gather(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.copytree(DOCS, self._folder)
-        for name in PENDING:
-            if not (DOCS / name).exists():
-                (self._folder / name).write_text("# To come\n")
         for page in sorted(DOCS.rglob("*.md")):
             self._page(page, str(page.relative_to(DOCS)))
         for path, target in MOVED.items():
@@ -86,8 +81,6 @@ class Site:
             return to
         place = Path(os.path.normpath(page.parent / to))
         if not place.is_relative_to(ROOT) or not place.exists():
-            if place.parent == DOCS and place.name in PENDING:
-                return os.path.relpath(place.name, Path(target).parent)
             self.broken.append(f"{page.relative_to(ROOT)} links to {to}, which is not there")
             return to
         return os.path.relpath(self._target_of(place), Path(target).parent)
