@@ -11,6 +11,7 @@ from e2e.processes import Scene
 MOST_NOT_RUN = 22
 
 
+@pytest.mark.timeout(300)  # on a machine that compiles beside
 @pytest.mark.parametrize("page", [page for page in pages() if blocks_of(page)])
 def test_the_blocks_of_a_page_do_what_it_says(page: str, scene: Scene) -> None:
     story = Story(scene)
