@@ -59,6 +59,7 @@ TEST_CASE("Whatever happens, every call ends once and rightly") {
                            "outcome.broker_lost.client",
                            "outcome.unavailable.queued",
                            "outcome.overloaded.broker",
+                           "outcome.schema_mismatch.broker",
                            "broker.requeued",
                            "broker.retried",
                            "broker.late_replies",

@@ -1,3 +1,4 @@
+#include "tests/sim/schemas.hpp"
 #include "tests/sim/world.hpp"
 
 namespace samovar::sim {
@@ -72,6 +73,8 @@ void Worker::take(const broker::Message& message) {
       ready.methods["put"].idempotent = false;
       ready.methods["look"].pure = true;
       ready.methods["scan"].stream = true;
+      ready.schema_hash = workers_schema().hash;
+      ready.schema = workers_schema().packed;
       ready.concurrency = concurrency_;
       ready.credit = credit_;
       ready.name = name_;

@@ -151,6 +151,7 @@ void World::submit(ClientHost& client, std::uint64_t index) {
   }
   if (is_stream) make_stream(record, extensions, random);
   if (random.chance(0.3)) extensions["priority"] = random.below(3);
+  make_schema(record, extensions);
   call->tail = test::body(record.body) + test::ext(extensions);
   const auto timeout = random.chance(0.3)   ? random.between(200us, 20ms)
                        : random.chance(0.5) ? random.between(20ms, 500ms)
@@ -289,6 +290,7 @@ void World::began(const std::string& echo, const std::string& worker) {
   if (!record) return fail("a worker ran a call that nobody made");
   trace(worker, " runs ", echo);
   record->runs += 1;
+  if (record->differs) fail(echo + " ran, although its caller was built against other types");
   if (record->runs > 1) tally_.add("sim.run_again");
   if (record->runs > 1 && !record->may_run_twice) fail(echo + " ran twice");
 }
@@ -334,6 +336,7 @@ void World::completed(const client::Completion& completion, ClientHost& client) 
   const bool client_tried_again = outcome.attempt > 1 || record.hedged;
   const bool nothing_ran = outcome.status == Status::unavailable || outcome.status == Status::overloaded ||
                            outcome.status == Status::no_service || outcome.status == Status::bad_request ||
+                           outcome.status == Status::schema_mismatch ||
                            (outcome.status == Status::deadline_exceeded && where == "queued");
   if (nothing_ran && record.runs > 0 && !(record.may_run_twice && client_tried_again)) {
     return fail(record.echo + " ended as " + word + ", but it ran");
@@ -412,6 +415,9 @@ void World::completed(const client::Completion& completion, ClientHost& client) 
     case Status::internal:
       if (!record.lied_about) return fail(record.echo + " ended as " + word);
       tally_.add("sim.streams_spoilt");
+      break;
+    case Status::schema_mismatch:
+      if (!record.differs) return fail(record.echo + " was told that its types have changed");
       break;
     default: return fail(record.echo + " ended as " + word);
   }

@@ -34,7 +34,8 @@ struct CallRecord {
   std::string client;
   std::uint64_t life = 0;  // of that client
   bool may_run_twice = false;
-  bool hedged = false;  // its client may send it twice at once
+  bool differs = false;  // its caller was built against other types than its workers have
+  bool hedged = false;   // its client may send it twice at once
   bool cancelled = false;
   bool abandoned = false;  // its client crashed
   Time deadline{};
@@ -376,6 +377,7 @@ class World {
   bool picks(const std::string& part);
   void plan_calls();
   void submit(ClientHost& client, std::uint64_t index);
+  void make_schema(CallRecord& record, std::map<std::string, std::uint64_t>& extensions) const;
   void make_again(CallRecord& record, bool is_stream);
   void take_in(CallRecord& record, ClientHost& client);
   static void make_stream(CallRecord& record, std::map<std::string, std::uint64_t>& extensions,
