@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from e2e.processes import Broker, Scene
+from e2e.processes import Broker, Scene, wait_until
 from e2e.raw import HELLO, REGISTER_AGAIN, REQUEST, Client
 
 
@@ -42,9 +42,8 @@ def test_after_kill_9_of_the_broker_under_load_workers_and_clients_go_on_with_th
     assert {worker["pid"] for worker in workers} == pids, "the same processes, not new ones"
     answers = client.finish_all(client.begin_many("kitchen.echo", 500, "tea"))
     assert {(answer.word, answer.value) for answer in answers} == {("ok", "tea")}
-    status = again.status()
-    assert status["broker"]["supervisors"] == 1
-    assert status["counters"]["protocol_errors"] == 0
+    wait_until(lambda: again.status()["broker"]["supervisors"] == 1, "the supervisor is back")
+    assert again.status()["counters"]["protocol_errors"] == 0
 
 
 def test_a_worker_that_is_busy_while_the_broker_restarts_sends_no_stale_reply(scene: Scene) -> None:

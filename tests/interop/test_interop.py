@@ -135,6 +135,11 @@ def test_error(client: str, cell: Cell, kitchen: Kitchen, request: pytest.Fixtur
         begun = Path(tempfile.mkdtemp(dir=kitchen.scene.directory)) / "begun"
         go = begun if cell.get("cancel") else None
         answer = CLIENTS[client](kitchen.scene, kitchen.broker).ask(with_file(cell, begun), go)
+        # Where the machine has no time for the broker, a client ends its call by itself, 100 ms late.
+        for _ in range(5):
+            if answer.get("where") != "client" or cell.get("code") != "deadline_exceeded":
+                break
+            answer = CLIENTS[client](kitchen.scene, kitchen.broker).ask(with_file(cell, begun), go)
     check_failure(answer, cell)
 
 
