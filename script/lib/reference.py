@@ -191,8 +191,8 @@ def signature(thing: Any) -> str:
             r"\bself(?:: ~Own)?, |\(self\)",
             lambda m: "()" if m[0] == "(self)" else "",
             str(inspect.signature(thing)),
-        )
-    except ValueError:
+        ).replace("~Own", "Client")
+    except ValueError:  # it has none
         return ""
 
 

@@ -60,9 +60,9 @@ class Story:
                 case "faster":
                     self._faster |= dict(pair.split("=") for pair in rest.split())
                 case "sessions-run-by":
-                    text = (ROOT / rest).read_text()
-                    self._sessions_elsewhere = "docs/" in text
-                    assert self._sessions_elsewhere, f"{rest} names no page"
+                    page = blocks[0].page
+                    assert page in (ROOT / rest).read_text(), f"{rest} does not name {page}"
+                    self._sessions_elsewhere = True
                 case _:
                     raise AssertionError(f"<!-- page: {word} --> is not known")
 
