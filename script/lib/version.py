@@ -19,6 +19,9 @@ _COPIES = (
     ("node_client/package-lock.json", r'\A{\n  "name": "samovar",\n  "version": "'),
     ("node_client/package-lock.json", r'^    "": {\n      "name": "samovar",\n      "version": "'),
     ("docs/*.md", r"samovar(?:d|-dev)?[ _-]"),  # what samovard says, names of packages
+    ("deploy/Containerfile", r"samovar:"),
+    ("deploy/compose.yaml", r"samovar:"),
+    ("deploy/kubernetes/*.yaml", r"samovar:"),
 )
 
 
