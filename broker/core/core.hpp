@@ -215,6 +215,7 @@ class Core {
                       TimePoint now);
   void command(Client& client, const proto::RequestItem& item, std::string_view service_name,
                proto::Command command, TimePoint sent, TimePoint now);
+  void retire_older(PeerId supervisor, TimePoint now);
   void errands_lose(PeerId supervisor, TimePoint now);
   void finish_errand(std::uint64_t id, TimePoint now);
 

@@ -148,8 +148,25 @@ void Core::handle(const event::CommandDone& event, TimePoint now) {
     part.ok = event.done.ok;
     part.message = event.done.message;
     part.result = event.done.result;
+    if (part.ok && at->second.command == "reload") retire_older(event.peer, now);
   }
   finish_errand(at->first, now);
+}
+
+// A pool has been replaced. Whoever hears of it meets the new workers only: the old ones have been told to end, but that they
+// drain comes on their own connections, and may come later.
+void Core::retire_older(PeerId supervisor, TimePoint now) {
+  const std::string& token = supervisors_.at(raw(supervisor))->token;
+  std::vector<Worker*> workers;
+  std::uint64_t newest = 0;
+  for (const auto& [peer, worker] : workers_) {
+    if (worker->state != Worker::State::ready || worker->supervisor != token) continue;
+    newest = std::max(newest, worker->generation);
+    workers.push_back(worker.get());
+  }
+  for (Worker* worker : workers) {
+    if (worker->generation < newest) retire(*worker, now);
+  }
 }
 
 // What it was to do will not be answered.
