@@ -89,8 +89,10 @@ class Story:
         if self._broker is not None:
             assert self._broker.stop(), "samovard did not stop"
         options = [*options, *self._broker_options]
+        # A page's reader is slower than the grace in which a service may still come.
+        config = None if "--config" in options else "[deadlines]\nstartup_grace_ms = 1\n"
         self._broker = self._scene.broker(
-            *self._at_free_port(options), prefix=["env", "-C", self._cwd]
+            *self._at_free_port(options), prefix=["env", "-C", self._cwd], config=config
         )
         ready = self._broker.wait_for_line(r"^samovard: ready.*")[0]
         if listens := re.search(r"http ([^\s,]+)", ready):
