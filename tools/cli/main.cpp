@@ -16,15 +16,8 @@ namespace {
 using namespace samovar::cli;
 using namespace samovar::tools;
 
-int run(int argc, char** argv) {
-  CLI::App app{"Calls Python services through a Samovar broker, and shows what the broker does."};
-  app.name("samovar");
-  app.set_version_flag("--version", "samovar " SAMOVAR_VERSION);
-  app.footer(exit_code_table());
-  app.require_subcommand(0, 1);  // none is told below: CLI11 would not name a command that it does not know
-  app.fallthrough();
-
-  Common common;
+// What all commands take.
+void add_common(CLI::App& app, Common& common, std::string& timeout) {
   app.add_option("--endpoint", common.endpoint, "The broker's frontend")
       ->type_name("ENDPOINT")
       ->envname("SAMOVAR_ENDPOINT")
@@ -37,26 +30,40 @@ int run(int argc, char** argv) {
       ->envname("SAMOVAR_BROKER_KEY");
   app.add_flag("--json", common.json, "Print JSON, for programs");
   app.add_flag("-v,--verbose", common.verbose, "With an error also the traceback or the worker's last lines");
-  std::string timeout;
   app.add_option("--timeout", timeout,
                  "How long to wait at most (call, replay: the method's timeout, else the broker's default; "
                  "reload, scale: 10m; else 5s)")
       ->check(duration());
+}
 
+CLI::App* add_call(CLI::App& app, CallOptions& options) {
+  auto* command = app.add_subcommand("call", "Call a method; prints its result as JSON");
+  command->add_option("method", options.method, "What to call")->type_name("SERVICE.METHOD")->required();
+  command->add_option("argument", options.arguments,
+                      "Each is JSON, or else a word: 1.0.1.0 is text, 5 a number, '\"5\"' text; "
+                      "{\"$bytes\": base64} are bytes");
+  command->add_option("--kw", options.keywords, "A keyword argument, NAME=VALUE")->allow_extra_args(false);
+  command->add_flag("--idempotent", options.may_run_twice, "It may run twice: send it again after a loss");
+  command->add_flag("--metadata", options.show_metadata,
+                    "Tell on stderr how long it was queued and ran, and where");
+  command->add_flag("--stream", options.stream,
+                    "The method streams its result: print each item as a line of JSON; Ctrl-C cancels");
+  return command;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Calls Python services through a Samovar broker, and shows what the broker does."};
+  app.name("samovar");
+  app.set_version_flag("--version", "samovar " SAMOVAR_VERSION);
+  app.footer(exit_code_table());
+  app.require_subcommand(0, 1);  // none is told below: CLI11 would not name a command that it does not know
+  app.fallthrough();
+
+  Common common;
+  std::string timeout;
+  add_common(app, common, timeout);
   CallOptions options;
-  auto* call_command = app.add_subcommand("call", "Call a method; prints its result as JSON");
-  call_command->add_option("method", options.method, "What to call")->type_name("SERVICE.METHOD")->required();
-  call_command->add_option("argument", options.arguments,
-                           "Each is JSON, or else a word: 1.0.1.0 is text, 5 a number, '\"5\"' text; "
-                           "{\"$bytes\": base64} are bytes");
-  call_command->add_option("--kw", options.keywords, "A keyword argument, NAME=VALUE")
-      ->allow_extra_args(false);
-  call_command->add_flag("--idempotent", options.may_run_twice,
-                         "It may run twice: send it again after a loss");
-  call_command->add_flag("--metadata", options.show_metadata,
-                         "Tell on stderr how long it was queued and ran, and where");
-  call_command->add_flag("--stream", options.stream,
-                         "The method streams its result: print each item as a line of JSON; Ctrl-C cancels");
+  auto* call_command = add_call(app, options);
   auto* services_command = app.add_subcommand("services", "List the services that there are");
   auto* status_command =
       app.add_subcommand("status", "Show queues, workers, requests in flight and counters");

@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 // The type's name is "TEXT:{poisson,even}" or "UINT:INT in [1 - 9]": first what it is, then what checks it. A check may
 // have a word that says more, as in "TEXT:DURATION".
 std::string value_of(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
+  std::string type = option.get_type_name();
   const auto colon = type.find(':');
   if (colon == std::string::npos) return type;
   const bool is_word = std::all_of(type.begin() + static_cast<std::ptrdiff_t>(colon) + 1, type.end(),
@@ -23,7 +23,7 @@ std::string value_of(const CLI::Option& option) {
 }
 
 Json choices_of(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
+  std::string type = option.get_type_name();
   const auto begin = type.find(":{");
   const auto end = type.find('}', begin);
   if (begin == std::string::npos || end == std::string::npos) return Json::array();
