@@ -3,7 +3,7 @@
 from typing import Any
 
 from samovar.call import Call
-from samovar.hints import BadArgument
+from samovar.conversion import BadArgument
 from samovar.method import Batch, Method
 
 # A new measurement counts this much in the estimate of how long the function takes.

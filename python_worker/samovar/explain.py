@@ -13,7 +13,7 @@ from samovar import exposed, typed, wire
 from samovar.arrays import travels
 from samovar.attached import WithAttachments
 from samovar.bundles import BadItem
-from samovar.hints import BadArgument
+from samovar.conversion import BadArgument
 from samovar.plain import is_struct, plain
 from samovar.structure import MAX_DEPTH, SCALARS
 from samovar.method import Handler

@@ -1,4 +1,4 @@
-"""Type hints: what they are called in a schema (JSON Schema), and how an argument becomes what the hint says.
+"""Type hints: what they are called in a schema (JSON Schema), and which conversion makes an argument what the hint says.
 
 docs/stubs.md has the table of what can be expressed.
 """
@@ -12,13 +12,24 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Callable
 from typing import Any, cast
 
 from samovar.attached import WithAttachments
-
-Schema = dict[str, Any]
-Convert = Callable[[Any], Any]
+from samovar.conversion import (
+    Field,
+    Schema,
+    Shape,
+    ToStruct,
+    to_enum,
+    to_fixed_tuple,
+    to_list,
+    to_literal,
+    to_map,
+    to_one_of,
+    to_tuple,
+    to_tuple_of,
+    unless_none,
+)
 
 _SCALARS: dict[Any, Schema] = {
     None: {"type": "null"},
@@ -67,29 +78,6 @@ class CannotExpress(Exception):
     definition: type | None = None
 
 
-class BadArgument(Exception):
-    """An argument that does not fit its hint; `where` leads to the part that does not."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.where = ""
-
-    def __str__(self) -> str:
-        return f"{self.where} {self.text}"
-
-    def under(self, where: str) -> "BadArgument":
-        self.where = where + self.where
-        return self
-
-
-@dataclasses.dataclass
-class Shape:
-    """What a hint means: its schema, and how a decoded value becomes what it says; None: it is that already."""
-
-    schema: Schema
-    convert: Convert | None = None
-
-
 class Hints:
     """The hints of one service. `definitions` are the schemas of the classes that were met, by name.
 
@@ -125,7 +113,7 @@ class Hints:
     def _shape(self, hint: Any) -> Shape:
         try:
             if hint in _SCALARS:
-                return Shape(dict(_SCALARS[hint]), _to_tuple if hint is tuple else None)
+                return Shape(dict(_SCALARS[hint]), to_tuple if hint is tuple else None)
         except TypeError:  # not hashable
             pass
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -173,24 +161,24 @@ class Hints:
         if all(shape.convert is None for shape in wanted):
             return Shape(schema)
         if len(wanted) < len(shapes) and len(wanted) == 1:
-            return Shape(schema, _unless_none(wanted[0].convert))
-        return Shape(schema, _to_one_of(shapes))
+            return Shape(schema, unless_none(wanted[0].convert))
+        return Shape(schema, to_one_of(shapes))
 
     def _literal(self, arguments: tuple[Any, ...]) -> Shape:
         for value in arguments:
             if isinstance(value, enum.Enum) or type(value) not in (str, int, bool, type(None)):
                 raise CannotExpress(f"Literal[{value!r}] cannot be expressed: use str, int or bool")
-        return Shape({"enum": list(arguments)}, _to_literal(arguments))
+        return Shape({"enum": list(arguments)}, to_literal(arguments))
 
     def _list(self, hint: Any) -> Shape:
         inside = self._shape(hint)
-        convert = None if inside.convert is None else _to_list(inside.convert)
+        convert = None if inside.convert is None else to_list(inside.convert)
         return Shape({"type": "array", "items": inside.schema}, convert)
 
     def _tuple(self, arguments: tuple[Any, ...]) -> Shape:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             inside = self._list(arguments[0])
-            return Shape(inside.schema, _to_tuple_of(inside.convert))
+            return Shape(inside.schema, to_tuple_of(inside.convert))
         shapes = [self._shape(each) for each in arguments if each != ()]
         schema = {
             "type": "array",
@@ -198,7 +186,7 @@ class Hints:
             "items": False,
             "minItems": len(shapes),
         }
-        return Shape(schema, _to_fixed_tuple([shape.convert for shape in shapes]))
+        return Shape(schema, to_fixed_tuple([shape.convert for shape in shapes]))
 
     def _map(self, key: Any, value: Any) -> Shape:
         keys, values = self._shape(key), self._shape(value)
@@ -209,7 +197,7 @@ class Hints:
         schema = {"type": "object", "additionalProperties": values.schema}
         if keys.schema != {"type": "string"}:
             schema["x-samovar-keys"] = keys.schema
-        return Shape(schema, None if values.convert is None else _to_map(values.convert))
+        return Shape(schema, None if values.convert is None else to_map(values.convert))
 
     # --- classes ---------------------------------------------------------------------------------------
 
@@ -249,12 +237,12 @@ class Hints:
             "x-samovar-names": [member.name for member in hint],
             **_described(hint),
         }
-        shape = self._classes[hint] = Shape({"$ref": f"#/$defs/{name}"}, _to_enum(hint))
+        shape = self._classes[hint] = Shape({"$ref": f"#/$defs/{name}"}, to_enum(hint))
         return shape
 
     def _struct(self, hint: type) -> Shape:
         name = self._name(hint)
-        struct = _ToStruct(hint)
+        struct = ToStruct(hint)
         shape = self._classes[hint] = Shape({"$ref": f"#/$defs/{name}"}, struct)
         definition: Schema = {"type": "object", "properties": {}, "required": []}
         self.definitions[name] = definition
@@ -284,178 +272,15 @@ class Hints:
         return f"{hint.__module__}.{hint.__qualname__}".replace(".", "_").replace("<locals>", "")
 
 
-# --- from what came to what the hint says --------------------------------------------------------------
-
-
-def _to_tuple(value: Any) -> Any:
-    return tuple(_list_of(value))
-
-
-def _list_of(value: Any) -> Any:
-    if not isinstance(value, (list, tuple)):
-        raise BadArgument(f"is {_kind(value)}, not a list")
-    return value
-
-
-def _each(convert: Convert, values: Any) -> list[Any]:
-    result = []
-    for index, value in enumerate(values):
-        try:
-            result.append(convert(value))
-        except BadArgument as error:
-            raise error.under(f"[{index}]")
-    return result
-
-
-def _to_list(convert: Convert) -> Convert:
-    return lambda value: _each(convert, _list_of(value))
-
-
-def _unless_none(convert: Convert | None) -> Convert | None:
-    if convert is None:
-        return None
-    to = convert
-    return lambda value: None if value is None else to(value)
-
-
-def _to_tuple_of(convert: Convert | None) -> Convert:
-    if convert is None:
-        return _to_tuple
-    to = convert
-    return lambda value: tuple(to(value))
-
-
-def _to_fixed_tuple(converts: list[Convert | None]) -> Convert:
-    def convert(value: Any) -> Any:
-        if len(_list_of(value)) != len(converts):
-            raise BadArgument(f"has {len(value)} elements, not {len(converts)}")
-        result = []
-        for index, (to, part) in enumerate(zip(converts, value)):
-            try:
-                result.append(part if to is None else to(part))
-            except BadArgument as error:
-                raise error.under(f"[{index}]")
-        return tuple(result)
-
-    return convert
-
-
-def _to_map(convert: Convert) -> Convert:
-    def convert_map(value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise BadArgument(f"is {_kind(value)}, not a map")
-        result = {}
-        for key, part in value.items():
-            try:
-                result[key] = convert(part)
-            except BadArgument as error:
-                raise error.under(f"[{key!r}]")
-        return result
-
-    return convert_map
-
-
-def _to_literal(values: tuple[Any, ...]) -> Convert:
-    def convert(value: Any) -> Any:
-        if not any(value == each and type(value) is type(each) for each in values):
-            raise BadArgument(f"is {_short(value)}, not one of {_list(values)}")
-        return value
-
-    return convert
-
-
-def _to_enum(hint: type[enum.Enum]) -> Convert:
-    def convert(value: Any) -> Any:
-        try:
-            return hint(value)
-        except ValueError:
-            values = _list(tuple(member.value for member in hint))
-            raise BadArgument(f"is {_short(value)}, not one of {values}") from None
-
-    return convert
-
-
-def _to_one_of(shapes: list[Shape]) -> Convert:
-    """The first that takes it: those that must be made of something before those that take what comes."""
-    converts = [shape.convert for shape in shapes if shape.convert is not None]
-    others = [shape.schema.get("type") for shape in shapes if shape.convert is None]
-    takes_anything = any(kind is None for kind in others)
-
-    def convert(value: Any) -> Any:
-        failure = BadArgument(f"is {_kind(value)}, which is none of the types that it may be")
-        for each in converts:
-            try:
-                return each(value)
-            except BadArgument as error:
-                failure = error
-        if takes_anything or _json_type(value) in others:
-            return value
-        raise failure
-
-    return convert
-
-
-class _ToStruct:
-    """Makes a dataclass of a map; of a TypedDict's map, the same with what is inside it converted."""
-
-    def __init__(self, hint: type) -> None:
-        self._hint = hint
-        self._is_map = not dataclasses.is_dataclass(hint)
-        self._fields: dict[str, tuple["_Field", Convert | None, bool]] = {}
-        self.needed = not self._is_map
-
-    def add(self, field: "_Field", shape: Shape) -> None:
-        takes_none = shape.schema == {} or {"type": "null"} in shape.schema.get("anyOf", [])
-        self._fields[field.name] = (field, shape.convert, takes_none)
-        self.needed = self.needed or shape.convert is not None or not field.required
-
-    def __call__(self, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise BadArgument(f"is {_kind(value)}, not a map of {self._hint.__name__}")
-        present: dict[str, Any] = {}
-        for name, part in value.items():
-            known = self._fields.get(name)
-            if known is None or not known[0].given:
-                names = ", ".join(name for name, each in self._fields.items() if each[0].given)
-                raise BadArgument(
-                    f"has a field {_short(name)} that {self._hint.__name__} has not: it has {names}"
-                )
-            field, convert, takes_none = known
-            if part is None and not field.required and not takes_none:
-                continue  # as if it were not there
-            try:
-                present[name] = part if convert is None else convert(part)
-            except BadArgument as error:
-                raise error.under(f".{name}")
-        for name, (field, _, _) in self._fields.items():
-            if field.required and name not in present:
-                raise BadArgument(f"has no field {name!r}, which {self._hint.__name__} needs")
-        if self._is_map:
-            return present
-        try:
-            return self._hint(**present)
-        except (TypeError, ValueError) as error:  # of its __post_init__
-            raise BadArgument(f"is no {self._hint.__name__}: {error}") from error
-
-
-@dataclasses.dataclass(frozen=True)
-class _Field:
-    name: str
-    hint: Any
-    required: bool
-    given: bool = True  # whoever makes one may give it
-    default: Any = None
-
-
 _NOTHING = object()
 
 
-def _fields_of(hint: type) -> list[_Field]:
+def _fields_of(hint: type) -> list[Field]:
     hints = typing.get_type_hints(hint, include_extras=True)
     if not dataclasses.is_dataclass(hint):
         required = hint.__required_keys__  # type: ignore[attr-defined]
         return [
-            _Field(name, _bare(each), name in required, default=_NOTHING)
+            Field(name, _bare(each), name in required, default=_NOTHING)
             for name, each in hints.items()
         ]
     missing = dataclasses.MISSING
@@ -471,7 +296,7 @@ def _fields_of(hint: type) -> list[_Field]:
         if isinstance(field.default, enum.Enum):
             default = field.default.value
         fields.append(
-            _Field(
+            Field(
                 field.name, hints[field.name], not has_default and field.init, field.init, default
             )
         )
@@ -521,33 +346,3 @@ def _described(hint: type) -> Schema:
 
 def _name(hint: Any) -> str:
     return str(hint.__name__) if isinstance(hint, type) else str(hint).replace("typing.", "")
-
-
-_JSON_TYPES: dict[type, str] = {
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    str: "string",
-    bytes: "string",
-    list: "array",
-    dict: "object",
-    type(None): "null",
-    datetime.datetime: "string",
-}
-
-
-def _json_type(value: Any) -> str:
-    return _JSON_TYPES.get(type(value), "")
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _list(values: tuple[Any, ...]) -> str:
-    return ", ".join(repr(value) for value in values[:20]) + (", ..." if len(values) > 20 else "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from samovar.context import Context
-from samovar.hints import Convert
+from samovar.conversion import Convert
 
 Handler = Callable[..., Any]
 

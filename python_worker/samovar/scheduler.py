@@ -23,7 +23,7 @@ from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
 from samovar.call import Call, window_of
 from samovar.executor import Executor
 from samovar.explain import Failure, Stop
-from samovar.hints import BadArgument
+from samovar.conversion import BadArgument
 from samovar.method import Kind, Method, without_context
 from samovar.outbox import Outbox
 from samovar.running import Running, clock

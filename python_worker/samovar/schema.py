@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from samovar import wire
-from samovar.hints import CannotExpress, Convert, Hints, Shape, default_of
+from samovar.conversion import Convert, Shape
+from samovar.hints import CannotExpress, Hints, default_of
 from samovar.method import Method
 from samovar.service import Service
 

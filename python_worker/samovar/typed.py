@@ -6,7 +6,7 @@ import inspect
 import types
 from typing import Any
 
-from samovar.hints import BadArgument, Convert
+from samovar.conversion import BadArgument, Convert
 from samovar.method import Handler, Method
 from samovar.schema import converters_of
 

@@ -12,7 +12,8 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from samovar.hints import BadArgument, CannotExpress, Hints
+from samovar.conversion import BadArgument
+from samovar.hints import CannotExpress, Hints
 
 INT = {"type": "integer"}
 TEXT = {"type": "string"}
