@@ -161,7 +161,7 @@ void Tracer::run(const std::stop_token& stop) {
     if (taken && dropped == 0) continue;
     if (stop.stop_requested()) return;
     const std::lock_guard lock(mutex_);
-    dropped_ = dropped + (taken ? 0 : batch.size());
+    dropped_ += dropped + (taken ? 0 : batch.size());
     if (const auto now = std::chrono::steady_clock::now(); now - complained >= kComplainEvery) {
       spdlog::warn("traces of {} calls were not taken by {}{}: is a collector running there?",
                    std::exchange(dropped_, 0), host_, path_);

@@ -19,7 +19,7 @@ class Tracer {
  public:
   // `endpoint` is http://HOST[:PORT][/PATH]; without a path /v1/traces. Throws BadOptions.
   explicit Tracer(const std::string& endpoint);
-  // Sends what it has, for half a second at most.
+  // Sends what it has; a collector that does not answer holds it up for two seconds.
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
