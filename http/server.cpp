@@ -13,6 +13,7 @@
 #include <samovar/client.hpp>
 
 #include "http/address.hpp"
+#include "http/listener.hpp"
 #include "http/metrics.hpp"
 #include "http/openapi.hpp"
 #include "http/order.hpp"
@@ -83,6 +84,16 @@ bool is_of_page(const std::string& path) {
          std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.path == path; });
 }
 
+// A stream that is being sent; it ends when its reader hangs up.
+struct Reading {
+  Reading(Stream<Value> stream, Listener& server)
+      : items(std::move(stream)), watch(server.when_caller_hangs_up([this] { items.cancel(); })) {}
+
+  Stream<Value> items;
+  std::optional<Value> next;
+  const Hangups::Watch watch;
+};
+
 // One of a stream of server-sent events.
 std::string event_of(const char* event, const std::string& data) {
   return (*event ? std::string("event: ") + event + '\n' : std::string()) + "data: " + data + "\n\n";
@@ -98,7 +109,7 @@ struct Server::Impl {
   Client client;
   Schemas schemas{client};
   Recorder recorder;
-  httplib::Server server;
+  Listener server;
   std::thread thread;
 
   Impl(const Options& given, const std::string& broker, const std::string& broker_key)
@@ -129,7 +140,7 @@ struct Server::Impl {
     }
     url = address.url(port);
     thread = std::thread([this] { server.listen_after_bind(); });
-    // Until then stop() would do nothing, and its thread listen for ever.
+    // Until then end() would do nothing, and its thread listen for ever.
     while (!server.is_running()) std::this_thread::yield();
   }
 
@@ -138,7 +149,7 @@ struct Server::Impl {
   }
 
   ~Impl() {
-    server.stop();
+    server.end();
     thread.join();
   }
 
@@ -226,8 +237,13 @@ struct Server::Impl {
       const Target target = target_of(request);
       const Order order = target.order(request);
       const std::string& method = target.full_name;
-      const auto result = order.with_options(
-          [&](const auto&... said) { return client.try_call<Value>(method, said..., WantMetadata{true}); });
+      auto future = order.with_options(
+          [&](const auto&... said) { return client.async_call<Value>(method, said..., WantMetadata{true}); });
+      {
+        const auto watch = server.when_caller_hangs_up([&future] { future.cancel(); });
+        future.wait();
+      }
+      const auto result = future.result();
       if (!result.ok()) return answer(response, problem_of(result.error()));
       const auto& metadata = result.metadata();
       response.set_header("Samovar-Worker", metadata.worker);
@@ -245,36 +261,34 @@ struct Server::Impl {
       const Target target = target_of(request);
       const Order order = target.order(request);
       const std::string& method = target.full_name;
-      auto items = std::make_shared<Stream<Value>>(
-          order.with_options([&](const auto&... said) { return client.stream<Value>(method, said...); }));
-      std::optional<Value> first;
+      const auto reading = std::make_shared<Reading>(
+          order.with_options([&](const auto&... said) { return client.stream<Value>(method, said...); }),
+          server);
       try {
-        first = items->next();  // what fails before its first item has a status of its own
+        reading->next = reading->items.next();  // what fails before its first item has a status of its own
       } catch (const Error& error) {
         return answer(response, problem_of(error));
       }
-      auto next = std::make_shared<std::optional<Value>>(std::move(first));
       response.set_header("Cache-Control", "no-store");
-      response.set_chunked_content_provider(
-          "text/event-stream",
-          [items, next, target](std::size_t, auto& sink) { return send_item(*items, *next, target, sink); });
+      response.set_chunked_content_provider("text/event-stream", [reading, target](std::size_t, auto& sink) {
+        return send_item(*reading, target, sink);
+      });
     } catch (const Problem& problem) {
       answer(response, problem);
     }
   }
 
-  static bool send_item(Stream<Value>& items, std::optional<Value>& next, const Target& target,
-                        httplib::DataSink& sink) {
+  static bool send_item(Reading& reading, const Target& target, httplib::DataSink& sink) {
     const auto send = [&sink](const std::string& text) { return sink.write(text.data(), text.size()); };
-    if (!next) {
+    if (!reading.next) {
       send(event_of("end", "null"));
       sink.done();
       return true;
     }
-    if (!send(event_of("", target.shown(*next))))
+    if (!send(event_of("", target.shown(*reading.next))))
       return false;  // the reader has gone: the stream is cancelled
     try {
-      next = items.next();
+      reading.next = reading.items.next();
     } catch (const Error& error) {
       send(event_of("error", problem_of(error).body));
       sink.done();

@@ -307,6 +307,17 @@ TEST_CASE("the destructor releases a thread that waits in a future") {
   for (auto& status : waiting) CHECK(status.get() == Status::cancelled);
 }
 
+TEST_CASE("a future may be cancelled by another thread than the one that waits in it") {
+  FakeBroker broker(hold);
+  Client client(broker.endpoint());
+  auto future = client.async_call<int>("a.b", timeout(1h));
+  auto waiting = std::async(std::launch::async, [&future] { future.wait(); });
+  REQUIRE(broker.wait_for_requests(1));
+  future.cancel();
+  waiting.get();
+  CHECK(future.result().status() == Status::cancelled);
+}
+
 TEST_CASE("a client may be destroyed by its own callback") {
   FakeBroker broker(echo);
   const auto done = std::make_shared<std::promise<void>>();  // its thread outlives this test by a little

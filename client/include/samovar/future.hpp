@@ -25,7 +25,8 @@ void cancel(const std::shared_ptr<PendingCall>& call);
 void require(bool valid);  // std::logic_error
 }  // namespace detail
 
-// From Client::async_call. Movable; one thread at a time. May outlive its client: the call has then ended.
+// From Client::async_call. Movable; one thread at a time, but that another one may cancel() while it waits. May outlive its
+// client: the call has then ended.
 //
 // A thread that waits here drives the connection itself when nobody else does, so waiting costs no hop between
 // threads. Destroying a Future does not cancel its call: it runs on, and its result is dropped.
