@@ -1,10 +1,11 @@
 // One cell of table.json by the C++ client: samovar-interop ENDPOINT CELL [FILE]; says its outcome as one line of JSON. Cancels when
-// FILE is there.
+// FILE is there. tests/e2e/test_made_again.py asks it as well, with `idempotent`, `retry`, `retry_budget` and `hedge_ms`.
 #include <chrono>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -61,6 +62,7 @@ void finish(Json& answer, samovar::Future<T> future, const char* go) {
     if (!future.ready()) future.cancel();
   }
   const auto result = future.result();
+  answer["attempt"] = result.metadata().attempt;
   if (!result.ok()) return tell(answer, result.error());
   if constexpr (std::is_same_v<T, Doubles>) {
     const std::vector<double> elements(result->elements().begin(), result->elements().end());
@@ -70,6 +72,18 @@ void finish(Json& answer, samovar::Future<T> future, const char* go) {
   }
   answer["replies"] = Json::array();
   for (const auto& each : result.attachments()) answer["replies"].push_back(std::string(each.bytes()));
+}
+
+samovar::ClientOptions options_of(const Json& cell) {
+  samovar::ClientOptions options;
+  if (cell.contains("timeout_ms")) options.timeout = std::chrono::milliseconds(cell["timeout_ms"].get<int>());
+  if (cell.contains("retry")) {
+    options.retry.max_attempts = cell["retry"]["max_attempts"].get<int>();
+    options.retry.backoff = options.retry.max_backoff =
+        std::chrono::milliseconds(cell["retry"]["backoff_ms"].get<int>());
+  }
+  options.retry_budget = cell.value("retry_budget", options.retry_budget);
+  return options;
 }
 
 }  // namespace
@@ -87,9 +101,13 @@ int main(int argc, char** argv) {
   for (const auto& each : cell.value("attachments", std::vector<std::string>())) {
     attachments.push_back(samovar::attachment(each));
   }
-  samovar::ClientOptions options;
-  if (cell.contains("timeout_ms")) options.timeout = std::chrono::milliseconds(cell["timeout_ms"].get<int>());
-  samovar::Client client{argv[1], options};
+  std::string types;
+  std::optional<samovar::Schema> schema;
+  if (cell.contains("schema")) {
+    types = samovar::tools::to_msgpack(cell["schema"]);
+    schema = {cell["schema"]["hash"].get<std::uint64_t>(), types};
+  }
+  samovar::Client client{argv[1], options_of(cell)};
   Json answer = Json::object();
   if (cell.value("stream", false)) {
     answer["items"] = Json::array();
@@ -108,8 +126,15 @@ int main(int argc, char** argv) {
            client.async_call<Doubles>(method, Doubles(array[1].get<std::vector<double>>(),
                                                       array[0].get<std::vector<std::size_t>>())),
            go);
+  } else if (cell.contains("hedge_ms")) {
+    const auto after = samovar::hedge(std::chrono::milliseconds(cell["hedge_ms"].get<int>()));
+    finish(answer, client.async_call(method, samovar::packed(body, kwargs), samovar::idempotent, after), go);
   } else {
-    finish(answer, client.async_call<samovar::Value>(method, samovar::packed(body, kwargs), attachments), go);
+    finish(answer,
+           client.async_call(method, samovar::packed(body, kwargs), attachments,
+                             samovar::Idempotent{cell.value("idempotent", false)},
+                             samovar::BuiltAgainst{schema ? &*schema : nullptr}),
+           go);
   }
   std::cout << answer.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
 }
