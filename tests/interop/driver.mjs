@@ -30,6 +30,7 @@ function said(value) {
 const stop = new AbortController();
 const options = { kwargs: given(cell.kwargs ?? {}), signal: stop.signal };
 if (cell.timeout_ms) options.timeout = cell.timeout_ms;
+if (cell.schema) options.schema = cell.schema;
 if (cell.window) options.window = cell.window;
 if (cell.attachments) options.attachments = cell.attachments.map((each) => new Uint8Array(Buffer.from(each)));
 if (go) {

@@ -143,10 +143,19 @@ def test_error(client: str, cell: Cell, kitchen: Kitchen, request: pytest.Fixtur
     check_failure(answer, cell)
 
 
+def locked_broker(scene: Scene) -> Broker:
+    """Takes no client without a key; its HTTP side has one that may call nothing."""
+    keys = Keys(scene)
+    keys.samovar("keygen", "web")
+    keys.allow("web", calls=[])
+    web = f'[http]\nlisten = "127.0.0.1:0"\nkey = "{scene.path("web.key")}"\n'
+    return keys.broker(web).program
+
+
 def ask_another(client: str, cell: Cell, scene: Scene, kitchen: Kitchen) -> Answer:
     """At a broker of its own: one that wants a key, or one that is killed when the call runs."""
     if cell["broker"] == "locked":
-        return CLIENTS[client](scene, Keys(scene).broker().program).ask(cell, None)
+        return CLIENTS[client](scene, locked_broker(scene)).ask(cell, None)
     broker = scene.broker()
     pool = scene.run(*kitchen.worker("service", broker), cwd=HERE, name="samovar-worker")
     pool.wait_for_line(r"^samovar-worker: .* ready ")
