@@ -49,6 +49,9 @@ inline constexpr std::size_t kSocketSlack = 1u << 20;
 // The schema of a service: READY holds it, beside kMaxMethods names.
 inline constexpr std::size_t kMaxSchemaBytes = std::size_t{128} * 1024;
 
+// What is kept of the schemas that one service's workers have announced, by pool and generation; the oldest goes first.
+inline constexpr std::size_t kMaxAnnounced = 64;
+
 // Integers in the prefix: what every language's number type holds exactly.
 inline constexpr std::uint64_t kMaxPrefixInteger = (std::uint64_t{1} << 53) - 1;
 

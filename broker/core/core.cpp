@@ -200,6 +200,11 @@ void Core::forget_peer(PeerId peer, TimePoint now) {
 
 // --- services ------------------------------------------------------------------------------------------
 
+Service* Core::find_known(std::string_view name) {
+  Service* service = find_service(name);
+  return service && service->known ? service : nullptr;
+}
+
 Service* Core::find_service(std::string_view name) {
   const auto at = services_.find(name);
   return at == services_.end() ? nullptr : at->second.get();

@@ -124,6 +124,8 @@ class Core {
   void say_drain(PeerId client, Epoch epoch);
   Epoch next_epoch();
   Service* find_service(std::string_view name);
+  // The same, but a name that somebody has only called is no service.
+  Service* find_known(std::string_view name);
   Service* add_service(std::string_view name);
   Service* add_unknown_service(std::string_view name, TimePoint now);
   void service_changed(Service& service, TimePoint now);
@@ -220,7 +222,8 @@ class Core {
   void finish_errand(std::uint64_t id, TimePoint now);
 
   // core_schemas.cpp
-  static void announce_schema(Service& service, const proto::Ready& ready);
+  void announce_schema(const Worker& worker, std::string_view packed);
+  static Announced::Announcement announcement_of(const Worker& worker);
   void answer_schema(Client& client, const proto::RequestItem& item, TimePoint now);
   void declare_schema(Client& client, const proto::RequestItem& item, TimePoint now);
   void forget_declared(const Client& client);

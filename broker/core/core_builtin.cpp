@@ -12,6 +12,7 @@ namespace samovar::broker {
 namespace {
 
 constexpr std::uint64_t kMostWorkers = 1024;
+constexpr std::string_view kNothing = "\x90";  // an empty list
 
 }  // namespace
 
@@ -40,21 +41,18 @@ void Core::answer_builtin(Client& client, const proto::RequestItem& item, std::s
   if (method == "declare") return declare_schema(client, item, now);
   if (may_not_administer(client, item, method, now)) return;
   if (method == "status") return ok(status(now));
-  if (method == "crashes") {
+  if (method == "crashes" || method == "errors") {
     const Arguments arguments(item.body, {"service"});
     std::string_view service;
     if (!arguments.fit() || (arguments.has(0) && !arguments.text(0, service))) {
-      return bad_request("samovar.crashes takes the name of a service, or nothing");
+      return bad_request("samovar." + std::string(method) + " takes the name of a service, or nothing");
     }
-    return ok(deaths_.pack(service));
-  }
-  if (method == "errors") {
-    const Arguments arguments(item.body, {"service"});
-    std::string_view service;
-    if (!arguments.fit() || (arguments.has(0) && !arguments.text(0, service))) {
-      return bad_request("samovar.errors takes the name of a service, or nothing");
+    const std::string found = method == "crashes" ? deaths_.pack(service) : errors_.pack(service);
+    // What callers ask for in vain has errors, too.
+    if (found == kNothing && !service.empty() && service != "samovar" && !find_known(service)) {
+      return refuse_request(client, item, Status::no_service, unknown_service(service), now);
     }
-    return ok(errors_.pack(service));
+    return ok(found);
   }
   if (method == "quarantine") return ok(quarantine_.pack(now));
   if (method == "reload") {
@@ -91,8 +89,8 @@ void Core::command(Client& client, const proto::RequestItem& item, std::string_v
     refuse_request(client, item, status, error_at("broker", std::move(why)), now);
   };
   const std::string name(service_name);
-  Service* service = find_service(name);
-  if (!service || !service->known) {
+  Service* service = find_known(name);
+  if (!service) {
     return refuse(Status::no_service, "no service '" + name +
                                           "': no worker or pool has announced it and the configuration does "
                                           "not name it; samovar services lists those that there are");

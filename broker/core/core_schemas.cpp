@@ -1,4 +1,6 @@
 // Schemas: what workers have announced, what callers were built against, and calls that do not fit.
+#include <algorithm>
+
 #include "broker/core/arguments.hpp"
 #include "broker/core/core.hpp"
 #include "broker/core/errors.hpp"
@@ -6,9 +8,24 @@
 
 namespace samovar::broker {
 
-void Core::announce_schema(Service& service, const proto::Ready& ready) {
-  if (service.schema.hash() == ready.schema_hash && service.schema.empty() == ready.schema.empty()) return;
-  service.schema = Schema(ready.schema_hash, ready.schema);
+Announced::Announcement Core::announcement_of(const Worker& worker) {
+  return {worker.supervisor, worker.generation, worker.schema};
+}
+
+void Core::announce_schema(const Worker& worker, std::string_view packed) {
+  Service& service = *worker.service;
+  service.announced.add(announcement_of(worker), packed);
+  const bool reloads = std::any_of(errands_.begin(), errands_.end(), [&](const auto& errand) {
+    return errand.second.command == "reload" && errand.second.request->service == &service;
+  });
+  const bool conflict = service.announced.conflict() && !reloads;
+  if (conflict && !service.conflict_told) {
+    outbox_.note(Note::Level::warning, "schema",
+                 "workers of service '" + service.name +
+                     "' announce different schemas: that of the highest generation counts, among equals the "
+                     "one that was announced last");
+  }
+  service.conflict_told = conflict;
 }
 
 // The schema of a service as its workers have announced it; nil where they have none.
@@ -21,13 +38,13 @@ void Core::answer_schema(Client& client, const proto::RequestItem& item, TimePoi
   if (!arguments.fit() || !arguments.text(0, name)) {
     return refuse(Status::bad_request, "samovar.schema takes the name of a service");
   }
-  const Service* service = find_service(name);
-  if (!service || !service->known) {
-    return refuse(Status::no_service,
-                  "no service '" + std::string(name) + "': samovar services lists those that there are");
+  const Service* service = find_known(name);
+  if (!service) {
+    return refuse_request(client, item, Status::no_service, unknown_service(name), now);
   }
   if (may_not_call(client, item, *service, now)) return;
-  answer_ok(client, item, service->schema.empty() ? proto::kNil : service->schema.packed());
+  const Schema& schema = service->announced.current();
+  answer_ok(client, item, schema.empty() ? proto::kNil : schema.packed());
 }
 
 // A client tells what it was built against, so that its calls need only name the hash of it.
@@ -59,7 +76,7 @@ void Core::forget_declared(const Client& client) {
 
 // Why a client that was built against the schema with this hash cannot call the method; empty: it can, or nobody knows.
 std::string Core::schema_mismatch(const Client& client, std::uint64_t hash, const Method& method) const {
-  const Schema& workers = method.service->schema;
+  const Schema& workers = method.service->announced.current();
   if (hash == 0 || hash == workers.hash()) return {};
   const auto at = client.declared.find(hash);
   if (at == client.declared.end()) return {};
@@ -71,7 +88,7 @@ std::string Core::schema_mismatch(const Client& client, std::uint64_t hash, cons
 
 bool Core::refuse_mismatch(const Client& client, const proto::RequestItem& item, const Method& method,
                            TimePoint now) {
-  if (item.schema == method.service->schema.hash()) return false;
+  if (item.schema == method.service->announced.current().hash()) return false;
   std::string why = schema_mismatch(client, item.schema, method);
   if (why.empty()) return false;
   refuse_request(client, item, Status::schema_mismatch, error_at("broker", std::move(why)), now);

@@ -45,16 +45,17 @@ void Core::handle(const event::Ready& event, TimePoint now) {
     method.timeout = bounded_us(info.timeout_us);
     method.hard_timeout = bounded_us(info.hard_timeout_us);
   }
-  announce_schema(*service, ready);
+  worker->service = service;
+  worker->supervisor = ready.supervisor;
+  worker->generation = ready.generation;
+  worker->schema = ready.schema.empty() ? 0 : ready.schema_hash;
+  announce_schema(*worker, ready.schema);
   if (first) methods_known(*service, now);
   service->last_failed.clear();
   if (quarantine_.size() > 0) quarantine_.another_generation(*service, ready.generation);
   worker->state = Worker::State::ready;
-  worker->service = service;
   worker->credit = ready.credit;
   worker->concurrency = ready.concurrency;
-  worker->generation = ready.generation;
-  worker->supervisor = ready.supervisor;
   if (ready.pid) worker->pid = ready.pid;
   if (!ready.name.empty()) worker->name = ready.name;
   service->workers += 1;
@@ -93,6 +94,7 @@ void Core::handle(const event::Obituary& event, TimePoint now) {
 void Core::retire(Worker& worker, TimePoint now) {
   if (worker.state != Worker::State::ready) return;
   worker.service->ready.remove(worker);
+  worker.service->announced.remove(announcement_of(worker));
   worker.state = Worker::State::draining;
   service_changed(*worker.service, now);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proto/control.hpp"
@@ -15,6 +16,12 @@ inline proto::ErrorValue error_at(const char* where, std::string message) {
   error.where = where;
   error.message = std::move(message);
   return error;
+}
+
+// To those who ask about it.
+inline proto::ErrorValue unknown_service(std::string_view name) {
+  return error_at("broker",
+                  "no service '" + std::string(name) + "': samovar services lists those that there are");
 }
 
 }  // namespace samovar::broker

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace samovar::broker {
 
@@ -30,6 +31,41 @@ class Schema {
   std::string packed_;
   mutable std::uint64_t compared_with_ = 0;
   mutable std::map<std::string, std::string, std::less<>> differences_;  // by method
+};
+
+// What the ready workers of one service have announced, and the one among it that counts: that of the highest generation, and of
+// those the one that was announced last.
+class Announced {
+ public:
+  struct Announcement {
+    std::string pool;  // the token of the worker's supervisor; empty: it has none
+    std::uint64_t generation = 0;
+    std::uint64_t hash = 0;  // of its schema; 0: it has none
+  };
+
+  // A worker is ready. `packed` is as for Schema.
+  void add(Announcement what, std::string_view packed);
+  // It is ready no more. What the last one had announced goes on to count.
+  void remove(const Announcement& what);
+
+  const Schema& current() const { return *current_; }
+  std::size_t schemas() const;  // how many different ones
+  // Whether they differ in another way than before and after a reload.
+  bool conflict() const;
+
+ private:
+  struct Entry {
+    Announcement what;
+    std::shared_ptr<const Schema> schema;
+    std::size_t workers = 0;
+  };
+
+  std::vector<Entry>::iterator find(const Announcement& what);
+  std::shared_ptr<const Schema> known(std::uint64_t hash, std::string_view packed) const;
+  void choose();
+
+  std::vector<Entry> entries_;  // what was announced last is the last
+  std::shared_ptr<const Schema> current_ = std::make_shared<const Schema>();
 };
 
 // What a client has declared, by hash: few, since each is built into it.

@@ -39,7 +39,8 @@ struct Service {
   bool known = false;       // configured, or announced by a worker or a supervisor
   bool configured = false;  // this broker starts its pool: requests wait for it until it has failed
   std::map<std::string, Method, std::less<>> methods;
-  Schema schema;  // of the worker that was ready last
+  Announced announced;         // of its workers' schemas
+  bool conflict_told = false;  // that they are not one, since they last were
 
   Roster ready;
   std::size_t workers = 0;  // in any state

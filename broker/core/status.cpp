@@ -129,8 +129,9 @@ std::string Core::status(TimePoint now) const {
   packer.pack(std::string_view("services"));
   packer.pack_array(static_cast<std::uint32_t>(services_.size()));
   for (const auto& [name, service] : services_) {
-    packer.pack_map(10);
+    packer.pack_map(11);
     entry(packer, "name", service->name);
+    entry(packer, "schemas", service->announced.schemas());
     entry(packer, "state", state_of(*service));
     entry(packer, "reason", service->last_failed);
     entry(packer, "queued", service->queue.size());

@@ -31,6 +31,7 @@ struct Worker {
   std::uint32_t concurrency = 1;  // requests that it runs at the same time
   std::uint32_t slots() const { return std::min(credit, concurrency); }
   std::uint64_t generation = 0;  // of the code and data that it has loaded
+  std::uint64_t schema = 0;      // the hash of what it has announced; 0: nothing
   Service* service = nullptr;
 
   List<Request, &Request::link> held;  // in order of dispatch

@@ -59,6 +59,15 @@ void print_services(const Json& status) {
   if (services.empty()) std::printf("\nno service has announced itself\n");
 }
 
+void print_conflicts(const Json& status) {
+  for (const auto& service : sorted_list_of(status, "services")) {
+    const auto schemas = service.value("schemas", Json());
+    if (!schemas.is_number_unsigned() || schemas.get<std::uint64_t>() < 2) continue;
+    std::printf("\nworkers of %s announce %s different schemas: that of the highest generation counts\n",
+                text_of(service, "name").c_str(), schemas.dump().c_str());
+  }
+}
+
 // Requests that are refused since workers died of such ones.
 void print_quarantine(const Json& status) {
   Table table({"REFUSED", "BYTES", "DEATHS", "LEFT", "REASON", "TO RUN IT"});
@@ -145,6 +154,7 @@ int status(const Common& common) {
   if (!answer.result) return answer.exit_code;
   print_broker(*answer.result);
   print_services(*answer.result);
+  print_conflicts(*answer.result);
   print_pools(*answer.result);
   print_quarantine(*answer.result);
   print_counters(*answer.result);
