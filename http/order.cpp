@@ -1,6 +1,7 @@
 #include "http/order.hpp"
 
 #include <map>
+#include <stdexcept>
 
 #include "tools/common/arguments.hpp"
 
@@ -27,8 +28,16 @@ Priority priority_of(const std::string& text) {
   return at->second;
 }
 
+Json parse(const std::string& body) {
+  try {
+    return tools::parse_argument(body);
+  } catch (const std::invalid_argument& error) {
+    throw bad(error.what());
+  }
+}
+
 void read_arguments(const std::string& body, const Schema& schema, const std::string& method, Order& order) {
-  Json parsed = body.empty() ? Json::array() : tools::parse_argument(body);
+  Json parsed = body.empty() ? Json::array() : parse(body);
   schema.read_arguments(method, parsed);
   if (parsed.is_array()) {
     order.args = tools::to_msgpack(parsed);

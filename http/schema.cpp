@@ -37,12 +37,16 @@ class Walk {
     const Json& schema = resolved(given);
     if (!schema.is_object()) return;
     if (const Json& choices = at(schema, "anyOf"); choices.is_array()) return choice(choices, value, where);
+    typed(schema, value, where);
+  }
+
+ private:
+  void typed(const Json& schema, Json& value, const std::string& where) const {
     if (at(schema, "type") == "string") return text(schema, value, where);
     if (value.is_array()) return elements(schema, value, where);
     if (value.is_object()) fields(schema, value, where);
   }
 
- private:
   const Json& resolved(const Json& schema) const {
     const Json& reference = at(schema, "$ref");
     if (!reference.is_string()) return schema;
@@ -70,11 +74,11 @@ class Walk {
     }
   }
 
-  // The first that the value is like.
+  // The first that the value is like. What that has of choices is no matter: they could lead back here.
   void choice(const Json& choices, Json& value, const std::string& where) const {
     for (const auto& each : choices) {
       const Json& schema = resolved(each);
-      if (is_like(schema, value)) return this->value(schema, value, where);
+      if (is_like(schema, value)) return typed(schema, value, where);
     }
   }
 
@@ -87,7 +91,7 @@ class Walk {
     if (type == "array") return value.is_array();
     if (type != "object" || !value.is_object()) return false;
     for (const auto& name : at(schema, "required")) {
-      if (!value.contains(name.get<std::string>())) return false;
+      if (!name.is_string() || !value.contains(name.get<std::string>())) return false;
     }
     return true;
   }

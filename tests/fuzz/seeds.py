@@ -95,6 +95,39 @@ def schema() -> Iterator[bytes]:
             yield len(mine).to_bytes(2, "big") + mine + len(their).to_bytes(2, "big") + their
 
 
+def order() -> Iterator[bytes]:
+    text, number = {"type": "string"}, {"type": "number"}
+    moment = {**text, "format": "date-time"}
+    data = {**text, "contentEncoding": "base64"}
+    node = {
+        "type": "object",
+        "properties": {"d": data, "n": {"$ref": "#/$defs/N"}},
+        "required": ["d"],
+    }
+    chosen = {
+        "anyOf": [{"$ref": "#/$defs/N"}, {"type": "array", "items": moment}, data, {"type": "null"}]
+    }
+    bodies = (
+        ["AP8Q", "2024-02-29T12:30:15.25+01:00", {"$bytes": "AP8Q"}, 2**63, -0.5, None, "\u8336"],
+        [{"d": "AP8Q", "n": {"d": "AA=="}}, [1, "x"]],
+        {"p": ["2024-02-29T12:30:15Z"], "other": {"$timestamp": "2024-02-29T12:30:15Z"}},
+        [[[[]]], {}],
+    )
+    for shape in (text, number, moment, data, node, chosen, {"type": "array", "items": node}, {}):
+        parameters = [
+            {"name": "p", "required": True, "schema": shape},
+            {"name": "k", "keyword_only": True, "schema": data},
+        ]
+        method = {"parameters": parameters, "args": moment, "kwargs": data, "result": shape}
+        document = json.dumps({"methods": {"m": method}, "$defs": {"N": node}}).encode()
+        for number_of_body, body in enumerate(bodies):
+            said = json.dumps(body).encode()
+            choice = number_of_body * 5 & 15
+            yield bytes([choice]) + len(document).to_bytes(2, "big") + document + said
+    for header in (b"500ms", b"1e300h", b"0.0000001us", b"false", b"urgent", b"[::1]:7780", b"[0]"):
+        yield b"\xff\0\0" + header
+
+
 def main(target: str, directory: str) -> None:
     Path(directory).mkdir(parents=True, exist_ok=True)
     for seed in globals()[target]():

@@ -1,5 +1,6 @@
 #include "tools/common/arguments.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -7,8 +8,12 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/limits.hpp"
+
 namespace samovar::tools {
 namespace {
+
+constexpr int kMostNested = limits::kMaxDepth - 1;  // beside the message's own array
 
 void replace_bytes(Json& value) {
   if (value.is_object() && value.size() == 1 && value.contains("$bytes") && value["$bytes"].is_string()) {
@@ -39,7 +44,17 @@ std::optional<std::vector<std::uint8_t>> decode_base64(const std::string& text) 
 }
 
 Json parse_argument(const std::string& text) {
-  auto value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  // What would not be sent is not walked through either: each level costs stack.
+  const auto within_limits = [](int depth, Json::parse_event_t event, const Json&) {
+    const bool begins =
+        event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start;
+    if (begins && depth >= kMostNested) {
+      throw std::invalid_argument("an argument is nested more than " + std::to_string(kMostNested) +
+                                  " levels deep");
+    }
+    return true;
+  };
+  auto value = Json::parse(text, within_limits, /*allow_exceptions=*/false);
   if (value.is_discarded()) return text;
   replace_bytes(value);
   return value;
@@ -71,7 +86,8 @@ std::optional<std::chrono::microseconds> parse_duration(const std::string& text)
   if (error != std::errc() || !std::isfinite(number) || number <= 0) return std::nullopt;
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   for (const auto& [name, microseconds] : kUnits) {
-    if (unit == name) return std::chrono::microseconds(std::llround(std::min(number * microseconds, 1e15)));
+    if (unit == name)
+      return std::chrono::microseconds(std::llround(std::clamp(number * microseconds, 1.0, 1e15)));
   }
   return std::nullopt;
 }

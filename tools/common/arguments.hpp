@@ -12,7 +12,8 @@ namespace samovar::tools {
 
 using Json = nlohmann::ordered_json;
 
-// JSON if it is JSON, else the text itself. {"$bytes": base64} stands for bytes.
+// JSON if it is JSON, else the text itself. {"$bytes": base64} stands for bytes. Throws std::invalid_argument with a sentence for
+// what is nested too deep.
 Json parse_argument(const std::string& text);
 
 // NAME=VALUE pairs, values as above. Throws std::invalid_argument with a sentence.
