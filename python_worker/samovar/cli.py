@@ -231,6 +231,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="how long workers may finish after SIGTERM (default: 30)",
     )
     add(
+        "--ready-file",
+        metavar="FILE",
+        help="is made when a worker is ready and the broker has it, and removed when none is",
+    )
+    add(
         "--parent-pid",
         metavar="PID",
         type=_between(1, 2**22),
@@ -314,6 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = PoolOptions(
         staff,
         stop_grace=asked.stop_grace,
+        ready_file=asked.ready_file,
         parent_pid=asked.parent_pid,
         pool_id=asked.pool_id,
         orphan_grace=asked.orphan_grace,
@@ -322,6 +328,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         supervisor = Supervisor(options, output)
     except BadKey as error:
         log.error("%s", error)
+        return 2
+    except OSError as error:
+        log.error("--ready-file: %s", error)
         return 2
     except zmq.ZMQError as error:
         log.error("cannot connect to %s: %s", staff.endpoint, error)

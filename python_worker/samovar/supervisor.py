@@ -25,6 +25,7 @@ from samovar.output import Sink
 from samovar.orphan import Guardian
 from samovar.pool import encode_pool
 from samovar.keys import BadKey, read_keys
+from samovar.ready_file import ReadyFile
 from samovar.staff import Staff
 from samovar.staff_options import StaffOptions
 from samovar.wire import Message, WireError
@@ -43,6 +44,7 @@ class PoolOptions:
 
     staff: StaffOptions
     stop_grace: float
+    ready_file: str | None = None
     parent_pid: int | None = None  # samovard's, if that has started this pool
     pool_id: str | None = None  # under which the next samovard finds it
     orphan_grace: float = 0.0
@@ -54,6 +56,7 @@ class Supervisor:
     def __init__(self, options: PoolOptions, output: Sink) -> None:
         """Raises zmq.ZMQError for an endpoint that libzmq refuses, and keys.BadKey."""
         self._options = options
+        self._ready_file = ReadyFile(options.ready_file)
         self._token = secrets.token_hex(16)
         self._staff = Staff(options.staff, self._token, output, self._send_obituary)
         self._pool_sent: object = None  # what the broker was told last in this session
@@ -101,6 +104,7 @@ class Supervisor:
                 if self._guardian.gave_up(now):
                     self._stop("its samovard is gone and no other one came")
                 self._tell_broker()
+                self._ready_file.show(self._serves())
                 if staff.pool.stopping and staff.all_gone():
                     return staff.exit_code
                 self._wait()
@@ -111,6 +115,11 @@ class Supervisor:
             self._context.term()
             self._guardian.close()
             staff.close()
+            self._ready_file.show(False)
+
+    def _serves(self) -> bool:
+        pool = self._staff.pool
+        return bool(self._connection.epoch and pool.ready_workers() and not pool.stopping)
 
     def _wait(self) -> None:
         """Sleeps until something happens, and handles what the descriptors have to say."""

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from e2e.keys import Keys
-from e2e.processes import ROOT, SAMOVAR, SAMOVARD, Program, Scene
+from e2e.processes import ROOT, SAMOVAR, SAMOVARD, Program, Scene, wait_until
 from e2e.test_http import Web
 from packages.test_version import SCRIPTS
 
@@ -24,7 +24,7 @@ SCHEMAS = Path(__file__).parent / "kubernetes"
 PROGRAMS = {"samovard": SAMOVARD, "samovar": SAMOVAR} | {
     name: ROOT / "build/venv/bin" / name for name in SCRIPTS
 }
-COREUTILS = ("install", "sleep")  # essential in Debian
+COREUTILS = ("install", "sleep", "test")  # essential in Debian
 USER = 7711
 
 
@@ -78,6 +78,10 @@ def health_command() -> list[str]:
     return list(json.loads(instruction("HEALTHCHECK").partition("CMD ")[2]))
 
 
+def probe(container: Any, key: str) -> Any:
+    return container[key] if key.endswith("Probe") else {}
+
+
 def commands() -> list[list[str]]:
     """Every command of every container, its probe or its hook."""
     found = [image_command(), health_command()]
@@ -87,6 +91,7 @@ def commands() -> list[list[str]]:
     for _, each in containers():
         found.append([*each["command"], *each.get("args", [])])
         found += [hook["exec"]["command"] for hook in each.get("lifecycle", {}).values()]
+        found += [each[key]["exec"]["command"] for key in each if "exec" in probe(each, key)]
     return found
 
 
@@ -309,8 +314,12 @@ def test_the_broker_and_the_pool_of_the_manifests_serve_a_call_and_answer_the_pr
 
     arguments = [each.replace("/run/keys", str(scene.directory)) for each in only("words")["args"]]
     arguments = [re.sub("^--connect=.*", f"--connect={broker.backend}", e) for e in arguments]
+    arguments = [each.replace("/tmp/ready", str(scene.path("ready"))) for each in arguments]
+    command = only("words")["readinessProbe"]["exec"]["command"]
+    command = [each.replace("/tmp/ready", str(scene.path("ready"))) for each in command]
+    assert subprocess.run(command).returncode != 0
     pool: Program = scene.run(PROGRAMS[only("words")["command"][0]], *arguments, name="pool")
-    pool.wait_for_line("^samovar-worker: .* ready ")
+    wait_until(lambda: subprocess.run(command).returncode == 0, "its pods are never ready")
     said = keys.samovar(
         "--endpoint",
         broker.frontend,
@@ -346,3 +355,15 @@ def test_a_manifest_that_differs_from_the_schemas_is_named() -> None:
     wrong["spec"]["replicas"] = "two"
     assert differences([wrong])[0].startswith("Deployment words: ")
     assert differences([{**wrong, "kind": "Deploiment"}])[0].startswith("Deploiment words: ")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "spec", "spec/template/spec", "spec/template/spec/containers/0/readinessProbe"]
+)
+def test_a_misspelt_key_is_named_wherever_it_stands(path: str) -> None:
+    wrong = place = manifest("Deployment", "words")
+    for key in path.split("/") if path else []:
+        place = place[int(key) if key.isdigit() else key]
+    place["periodSecond"] = {"a": 1}
+    where = f"/{path}/periodSecond" if path else "/periodSecond"
+    assert differences([wrong]) == [f"Deployment words: {where} is no key of it"]
