@@ -1,6 +1,8 @@
 // One call on its way, as the session sees it.
 import type { Slice } from "./cursor.js";
 import type { Timed } from "./deadlines.js";
+import { WORDS } from "./errors.js";
+import type { Code } from "./errors.js";
 import type { Link } from "./link.js";
 import type { Declaration } from "./schema.js";
 import type { ErrorValue } from "./wire.js";
@@ -23,6 +25,9 @@ export class Call implements Timed {
   attempts = 0; // how often it was sent
   items = 0; // of a stream: how many have come
   link: Link | undefined; // where it was sent; undefined: it waits
+  sentAt = 0;
+  lost = false; // a broker that held it went away: it may have run
+  tried: Set<Link> | undefined; // those that refused it
   due = 0;
   place = 0;
   readonly size: number; // bytes of its body, attachments included
@@ -48,3 +53,9 @@ export interface Outcome {
 export type Completion =
   | { call: Call; outcome: Outcome }
   | { call: Call; item: { value: Slice; attachments: readonly Uint8Array[] } };
+
+// The outcome of a call that ends here and not at the broker.
+export function localOutcome(code: Code, message: string, attempt = 0, endpoint?: string): Outcome {
+  const error = { message, where: "client" };
+  return { status: WORDS.indexOf(code), attempt, endpoint, error, runUs: 0, attachments: [] };
+}

@@ -1,20 +1,25 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
-import { Call } from "./call.js";
+import { Call, localOutcome } from "./call.js";
 import type { Completion, Outcome } from "./call.js";
+import { Connections } from "./connections.js";
 import type { Slice } from "./cursor.js";
+import { parseEndpoints } from "./endpoints.js";
 import { SamovarError, WORDS } from "./errors.js";
 import type { Code } from "./errors.js";
 import { readKeys } from "./keys.js";
+import type { Keys } from "./keys.js";
 import * as limits from "./limits.js";
 import type { Link } from "./link.js";
 import { decodeValue } from "./msgpack.js";
 import type { Argument, Value } from "./msgpack.js";
+import { Random } from "./random.js";
 import { prepare } from "./request.js";
 import type { CallOptions, StreamOptions } from "./request.js";
+import { Resolver } from "./resolver.js";
 import { Keywords } from "./schema.js";
-import { localOutcome, Session } from "./session.js";
+import { Session } from "./session.js";
 import { Stream } from "./stream.js";
 import { Transport } from "./transport.js";
 import { readError, readReplyExt } from "./wire.js";
@@ -31,6 +36,9 @@ export interface ClientOptions {
   // (NAME.pub). Both or none.
   keyFile?: string | undefined;
   brokerKeyFile?: string | undefined;
+  // Milliseconds. Connections that are older are made anew, one by one and without a call noticing, at about this age: for an
+  // address that stands for many brokers (a load balancer's), behind which later ones would get nothing. Without it: never.
+  maxConnectionAge?: number | undefined;
 }
 
 // What the broker knows about a call; complete for calls with `metadata` only. Milliseconds.
@@ -64,46 +72,64 @@ interface Waiter {
   end(result: Result<Value> | SamovarError): void;
 }
 
-// Connections to one broker, or to several: a call goes to the one that is up and holds the fewest of this client's calls.
-// They connect, and connect again, by themselves; calls made meanwhile wait, within their timeout. Without a broker they end as
-// `unavailable` at their timeout. When a broker goes away, the calls that it held end as `broker_lost` at once, or are sent
-// again, to another where there is one, if they are idempotent.
+// Connections to one broker, or to several. They connect, and connect again, by themselves; calls made meanwhile wait, within
+// their timeout. Without a broker they end as `unavailable` at their timeout. When a broker goes away, the calls that it held end
+// as `broker_lost` at once, or are sent again, to another where there is one, if they are idempotent.
+//
+// Of several brokers a call goes to the better one of two that are chosen by chance: the one that holds fewer calls of this
+// client, unless its replies take twice as long. What a broker refuses as `unavailable` goes to another one, and what it refuses
+// as `overloaded`, too, within a tenth of the calls. A broker that fails is left alone for a while.
 //
 // It keeps the program running until close().
 export class Client {
+  // As given to the constructor, with commas. Which broker a call was made to is said by its metadata, and by its error.
+  readonly endpoint: string;
   private readonly session: Session;
-  private readonly transports: Transport[] = [];
+  private readonly connections: Connections;
+  private readonly resolver: Resolver | undefined;
+  private readonly transports = new Map<Link, Transport>();
   private readonly waiters = new Map<Call, Waiter>();
   private timer: NodeJS.Timeout | undefined;
   private timerAt = Infinity;
   private flushing = false;
   private closed = false;
 
-  // An endpoint is tcp://HOST:PORT or ipc://PATH. Does not wait for a connection. Throws when it is neither, and when a key
-  // file cannot be used.
+  // An endpoint is tcp://HOST:PORT or ipc://PATH; or dns+tcp://NAME:PORT, for all addresses that NAME has, looked up again every
+  // 30 s and when a broker is gone. There may be several, in an array or with commas. Without one: $SAMOVAR_ENDPOINT, else
+  // tcp://127.0.0.1:7711. Does not wait for a connection. Throws when one is none, and when a key file cannot be used.
   constructor(
-    endpoints: string | readonly string[],
+    endpoints?: string | readonly string[],
     private readonly options: ClientOptions = {},
   ) {
-    const list = typeof endpoints === "string" ? [endpoints] : [...endpoints];
-    if (list.length === 0) throw new TypeError("a client needs an endpoint");
-    const { keyFile, brokerKeyFile } = options;
+    const brokers = parseEndpoints(endpoints);
+    this.endpoint = [...brokers.fixed, ...brokers.names.map(({ name, port }) => `dns+tcp://${name}:${port}`)].join(",");
+    const { keyFile, brokerKeyFile, maxConnectionAge = 0 } = options;
+    if (!(maxConnectionAge >= 0)) throw new RangeError("maxConnectionAge is a number of milliseconds");
     if (!keyFile !== !brokerKeyFile) throw new TypeError("keyFile and brokerKeyFile: both or none");
     const keys = keyFile && brokerKeyFile ? readKeys(keyFile, brokerKeyFile) : undefined;
+    const seed = Math.floor(Math.random() * 2 ** 52);
     this.session = new Session({
-      endpoints: list,
       name: options.name ?? basename(process.argv[1] ?? "node"),
       pid: process.pid,
       clock: clockName(),
-      nonceSeed: Math.floor(Math.random() * 2 ** 52),
+      nonceSeed: seed,
       maxOutstanding: options.maxOutstanding ?? limits.MAX_OUTSTANDING,
     });
+    const { links } = this.session;
+    this.connections = new Connections(links, (link) => this.connect(link, keys), maxConnectionAge, new Random(seed + 1));
     try {
-      for (const link of this.session.links) this.transports.push(this.connect(link, keys));
+      this.connections.want(brokers.fixed);
     } catch (error) {
       this.close();
       throw error;
     }
+    if (brokers.names.length === 0) return;
+    links.whyNone = "their names have not been looked up yet";
+    this.resolver = new Resolver(brokers, (found, why) => {
+      links.whyNone = why;
+      this.connections.want(found);
+      this.flushSoon();
+    });
   }
 
   // Resolves to the handler's result; rejects with SamovarError.
@@ -179,7 +205,8 @@ export class Client {
     clearTimeout(this.timer);
     this.session.cancelAll("its client was closed");
     this.deliver();
-    for (const transport of this.transports) transport.close();
+    this.resolver?.close();
+    this.connections.closeAll();
   }
 
   // --- calls ------------------------------------------------------------------------------------------------
@@ -240,7 +267,7 @@ export class Client {
   private resultOf(call: Call, outcome: Outcome, waiter: Waiter): Result<Value> | SamovarError {
     const { method } = call.request;
     const { attempt, attachments, runUs, endpoint = "" } = outcome;
-    const origin = { method, endpoint: endpoint || this.session.links[0]!.endpoint, attempt, idempotent: waiter.idempotent };
+    const origin = { method, endpoint: endpoint || this.endpoint, attempt, idempotent: waiter.idempotent };
     const word = WORDS[outcome.status]!;
     if (word !== "ok") {
       const aborted = word === "cancelled" && waiter.signal?.aborted === true;
@@ -265,24 +292,34 @@ export class Client {
 
   // --- connections --------------------------------------------------------------------------------------------
 
-  private connect(link: Link, keys: ReturnType<typeof readKeys> | undefined): Transport {
+  private connect(link: Link, keys: Keys | undefined): () => void {
     const { session } = this;
     const then = (event: () => void): void => {
       event();
       this.deliver();
       this.flushSoon();
     };
-    return new Transport(link.endpoint, keys, {
+    const transport = new Transport(link.endpoint, keys, {
       connected: () => then(() => session.connected(link, clock())),
-      disconnected: () => then(() => session.disconnected(link, clock())),
+      disconnected: () => {
+        this.resolver?.hurry();
+        then(() => session.disconnected(link, clock()));
+      },
       unauthorized: (why) => then(() => session.unauthorized(link, why, clock())),
-      handshakeFailed: () => session.handshakeFailed(link),
+      handshakeFailed: () => {
+        link.handshakeFailed = true;
+      },
       message: (frames) => then(() => session.message(link, frames, clock())),
       writable: () => {
         link.busy = false;
         this.flush();
       },
     });
+    this.transports.set(link, transport);
+    return () => {
+      this.transports.delete(link);
+      transport.close();
+    };
   }
 
   // Once for all that is done in this turn of the event loop, so that calls made together share a bundle.
@@ -299,26 +336,25 @@ export class Client {
     if (this.closed) return;
     const now = clock();
     this.session.tick(now);
-    this.session.links.forEach((link, i) => {
-      const frames = link.busy ? undefined : this.session.nextMessage(link, now);
-      if (!frames) return;
-      link.busy = true;
-      this.transports[i]!.send(frames);
-    });
+    this.connections.tick(now);
+    for (let next = this.session.nextMessage(now); next; next = this.session.nextMessage(now)) {
+      next.link.busy = true;
+      this.transports.get(next.link)!.send(next.frames);
+    }
     this.deliver();
     this.setTimer(now);
   }
 
   // A timer that is set for too early only ticks in vain.
   private setTimer(now: number): void {
-    const next = this.session.nextDeadline();
+    const next = Math.min(this.session.nextDeadline(), this.connections.nextDeadline());
     if (next >= this.timerAt) return;
     clearTimeout(this.timer);
     this.timerAt = next;
     this.timer = setTimeout(() => {
       this.timerAt = Infinity;
       this.flush();
-    }, Math.ceil(next - now));
+    }, Math.min(Math.ceil(next - now), limits.LONGEST_TIMER));
   }
 }
 

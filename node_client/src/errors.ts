@@ -27,7 +27,7 @@ const MAY_HAVE_RUN: ReadonlySet<Code> = new Set<Code>(["worker_lost", "broker_lo
 
 export interface ErrorOrigin {
   method: string;
-  endpoint?: string; // of the broker that held it
+  endpoint?: string; // of the broker that held it; else all of the client's
   attempt?: number;
   idempotent?: boolean;
 }
@@ -53,7 +53,7 @@ export class SamovarError extends Error {
 
   constructor(code: Code, value: ErrorValue, origin: ErrorOrigin, cause?: unknown) {
     const { method, endpoint } = origin;
-    const at = endpoint && !value.message.includes(endpoint) ? ` at ${endpoint}` : "";
+    const at = endpoint && !value.message.includes(endpoint.split(",")[0]!) ? ` at ${endpoint}` : "";
     super(`${code}: ${value.message} (${method}${at})`, cause === undefined ? undefined : { cause });
     this.code = code;
     this.reason = value.message;

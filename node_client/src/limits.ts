@@ -24,6 +24,31 @@ export const BROKER_WAIT = 30_000;
 // A HELLO that stays unanswered for so long was lost: PROTOCOL.md, section 2.
 export const HELLO_AGAIN = 5_000;
 
+// A broker that failed is left alone for so long, twice as long each time that it does not answer a ping in time, up to the
+// longest: a broker that starts anew is there within a second, and one that is gone costs little.
+export const EJECTED = 100;
+export const EJECTED_LONGEST = 10_000;
+export const PING = 1_000;
+
+// Connections of one client.
+export const MAX_LINKS = 64;
+
+// Names of brokers are looked up so often; and when a broker is gone or none is known, but not more often than the pause.
+export const LOOK_UP_AGAIN = 30_000;
+export const LOOK_UP_PAUSE = 1_000;
+
+// Of several brokers each gets its share of the calls that wait, but no smaller bundles than this.
+export const LEAST_SHARE = 8;
+
+// Calls that go on to another broker since one is overloaded, as a share of all calls: as the C++ client's retries. So many more
+// at the start, since a client that makes few calls may make each of them again; so many are saved up at most.
+export const RETRY_BUDGET = 0.1;
+export const RETRIES_AT_START = 10;
+export const RETRIES_SAVED = 100;
+
+// The longest timer that Node has.
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 // The longest timeout there is.
 export const MAX_TIMEOUT = 24 * 3_600_000;
 

@@ -27,6 +27,9 @@ export interface CallOptions {
   attachments?: readonly Uint8Array[] | undefined;
   // W3C trace context; the handler sees it.
   traceparent?: string | undefined;
+  // Calls with the same key go to the same worker, at whatever broker, as long as that one lives and has room: for handlers that
+  // keep something about what they have seen. Empty: none.
+  affinity?: string | undefined;
   // What the caller's types were made of: it ends as `schema_mismatch` when the method has changed so that it would do harm.
   schema?: ServiceSchema | undefined;
 }
@@ -72,14 +75,17 @@ export function prepare(
 // Nothing where there is nothing to say.
 function encodeExt(attachments: number, options: CallOptions, window: number): Uint8Array | undefined {
   const { priority, traceparent, schema } = options;
+  const affinity = options.affinity || undefined;
   if (priority !== undefined && !(priority in PRIORITIES)) throw new RangeError(`'${priority}' is no priority`);
+  if (affinity !== undefined && typeof affinity !== "string") throw new TypeError("an affinity is a text");
   const ownWindow = window > 0 && window !== limits.DEFAULT_WINDOW;
-  const says = priority !== undefined || traceparent !== undefined || schema !== undefined;
+  const says = priority !== undefined || traceparent !== undefined || affinity !== undefined || schema !== undefined;
   if (attachments === 0 && !says && !ownWindow) return undefined;
   const ext = {
     attachments: attachments || undefined,
     priority: priority && PRIORITIES[priority],
     traceparent,
+    affinity,
     window: ownWindow ? window : undefined,
     schema: schema?.hash,
   };

@@ -15,43 +15,56 @@
 //   malformed message         counted        counted         counted                counted
 //
 // greet: say HELLO under a new nonce, in state greeting. lose: what was sent ends as broker_lost, or waits again when it is
-// idempotent; then the link that is ready and holds the fewest takes it, as it takes every call. refuse: nothing goes there.
-// Where nothing can be hoped of any link, calls end at once.
-import { Call } from "./call.js";
-import type { Completion, Outcome } from "./call.js";
+// idempotent. refuse: nothing goes there, for as long as the connection lasts; of one that is unauthorized, until HELLO is tried
+// again. Where nothing can be hoped of any link, all that waits ends at once, and so does what comes.
+//
+// Of several brokers, the next calls go to the better one of two that are chosen by chance (links.ts, health.ts). What a broker
+// refuses without having run it goes on to one that has not been asked.
+import { CallBudget } from "./budget.js";
+import { Bundle } from "./bundle.js";
+import { localOutcome } from "./call.js";
+import type { Call, Completion, Outcome } from "./call.js";
 import { Malformed } from "./cursor.js";
 import { Deadlines } from "./deadlines.js";
 import { WORDS } from "./errors.js";
 import type { Code } from "./errors.js";
 import * as limits from "./limits.js";
-import { Link } from "./link.js";
-import type { Declaration } from "./schema.js";
+import { Link, OWN } from "./link.js";
+import type { Introduction } from "./link.js";
+import { Links } from "./links.js";
+import { Random } from "./random.js";
+import { Waiting } from "./waiting.js";
 import * as wire from "./wire.js";
 
-// The id of a schema's declaration: nobody waits for its reply.
-const DECLARATION = 0;
+// What ran nowhere and another broker may take.
+const UNAVAILABLE = WORDS.indexOf("unavailable");
+const OVERLOADED = WORDS.indexOf("overloaded");
 
-export interface SessionConfig {
-  endpoints: readonly string[];
-  name: string;
-  pid: number;
-  clock: string; // PROTOCOL.md 5.1; empty: not said, and then times of sending are not either
-  nonceSeed: number; // random in life, fixed in tests
+export interface SessionConfig extends Introduction {
+  nonceSeed: number; // of nonces and of chance: random in life, fixed in tests
   maxOutstanding: number;
 }
 
+// What the transport of a link is to send.
+export interface Outgoing {
+  link: Link;
+  frames: Uint8Array[];
+}
+
 export class Session {
-  readonly links: readonly Link[];
-  readonly counters = { lateReplies: 0, staleMessages: 0, malformed: 0, sentAgain: 0 };
-  private waiting = new Map<number, Call>(); // in the order in which they are to be sent
-  private waitingBytes = 0;
+  readonly counters = { lateReplies: 0, staleMessages: 0, malformed: 0, sentAgain: 0, moved: 0, overBudget: 0 };
+  readonly links: Links;
+  private readonly random: Random;
+  private readonly budget = new CallBudget();
+  private readonly waiting = new Waiting();
   private readonly deadlines = new Deadlines<Call>();
   private outstanding = 0;
   private lastId = 0;
   private completions: Completion[] = [];
 
   constructor(private readonly config: SessionConfig) {
-    this.links = config.endpoints.map((endpoint) => new Link(endpoint, config.nonceSeed));
+    this.random = new Random(config.nonceSeed);
+    this.links = new Links(this.random, config.nonceSeed);
   }
 
   // --- the connections ------------------------------------------------------------------------------------
@@ -75,11 +88,6 @@ export class Session {
     if (link.state !== "disconnected") return;
     link.refuseHandshake(`the broker at ${link.endpoint} ${why}`, now);
     this.endHopeless(now);
-  }
-
-  // Something answers there, but does not speak ZeroMQ: for messages only.
-  handshakeFailed(link: Link): void {
-    link.handshakeFailed = true;
   }
 
   message(link: Link, frames: readonly Uint8Array[], now: number): void {
@@ -113,9 +121,11 @@ export class Session {
         return this.endHopeless(now);
       case "reply":
         if (!current) break;
-        return message.items.forEach((item) => this.reply(link, item));
+        link.health.answered();
+        return message.items.forEach((item) => this.reply(link, item, now));
       case "items":
         if (!current) break;
+        link.health.answered();
         return message.items.forEach((item) => this.item(link, item));
     }
     this.counters.staleMessages += 1;
@@ -142,13 +152,40 @@ export class Session {
     return undefined;
   }
 
-  private reply(link: Link, item: wire.ReplyItem): void {
-    if (item.id === DECLARATION) return;
+  private reply(link: Link, item: wire.ReplyItem, now: number): void {
+    if (item.id === OWN) return;
     const call = this.find(link, item.id, item.attempt);
-    if (!call) return;
+    if (!call || this.move(call, link, item, now)) return;
+    if (item.status === 0) link.health.took(now - call.sentAt, now);
     const { attempt, runUs, value, ext, attachments } = item;
     const status = item.status < WORDS.length ? item.status : WORDS.indexOf("internal");
     this.complete(call, { status, attempt, endpoint: link.endpoint, runUs, value, ext, attachments });
+  }
+
+  // What one broker refused without having run it, another one may take: each is asked once.
+  private move(call: Call, link: Link, { status, attempt }: wire.ReplyItem, now: number): boolean {
+    if ((status !== UNAVAILABLE && status !== OVERLOADED) || call.items > 0 || !this.links.several) return false;
+    const tried = new Set(call.tried).add(link);
+    const { ownTimeout, deadline } = call.request;
+    if (!this.links.hasOther(tried) || attempt >= limits.MAX_ATTEMPTS || (ownTimeout && deadline <= now)) return false;
+    if (status === OVERLOADED && !this.budget.spend()) {
+      this.counters.overBudget += 1;
+      return false;
+    }
+    this.counters.moved += 1;
+    link.sent.delete(call.id);
+    link.windows.delete(call.id);
+    call.attempts = attempt;
+    call.tried = tried;
+    this.waitAgain(call, now);
+    return true;
+  }
+
+  private waitAgain(call: Call, now: number): void {
+    call.link = undefined;
+    this.waiting.add(call);
+    const { ownTimeout, deadline } = call.request;
+    this.deadlines.move(call, ownTimeout ? deadline : now + limits.BROKER_WAIT);
   }
 
   private item(link: Link, item: wire.StreamItem): void {
@@ -164,37 +201,32 @@ export class Session {
 
   // The epoch is over: what was sent under it ends, or waits again where its caller allowed that.
   private lose(link: Link, why: string, now: number): void {
+    if (!link.draining) this.failed(link, now);
     link.forget();
-    const again: [number, Call][] = [];
     for (const call of [...link.sent.values()]) {
-      const { flags, ownTimeout, deadline } = call.request;
-      if ((flags & wire.Flag.idempotent) === 0 || call.attempts >= limits.MAX_ATTEMPTS || call.items > 0) {
+      const idempotent = (call.request.flags & wire.Flag.idempotent) !== 0;
+      if (!idempotent || call.attempts >= limits.MAX_ATTEMPTS || call.items > 0) {
         this.fail(call, "broker_lost", `the broker went away while it held the call (${why}): it may have run`);
         continue;
       }
-      call.link = undefined;
-      this.waitingBytes += call.size;
-      this.deadlines.move(call, ownTimeout ? deadline : now + limits.BROKER_WAIT);
-      again.push([call.id, call]);
+      call.lost = true;
+      this.waitAgain(call, now);
     }
     link.sent.clear();
-    if (again.length > 0) this.waiting = new Map([...again, ...this.waiting]);
     this.endHopeless(now);
   }
 
-  // Why no call can be sent for now, if so: what holds for all links, of the first.
-  private hopeless(now: number): ReturnType<Link["hopeless"]> {
-    const all = this.links.map((link) => link.hopeless(now));
-    if (all.some((each) => each === undefined)) return undefined;
-    return all.find((each) => each?.word === "unavailable") ?? all[0];
+  // It gets no calls for a while, where others can.
+  private failed(link: Link, now: number): void {
+    if (this.links.several) link.health.failed(now, this.random.jitter());
   }
 
   private endHopeless(now: number): void {
     if (this.waiting.size === 0) return;
-    const end = this.hopeless(now);
+    const end = this.links.hopeless(now);
     if (!end) return;
-    for (const call of [...this.waiting.values()]) {
-      if (call.attempts === 0 || end.word !== "unavailable") this.fail(call, end.word, end.why);
+    for (const call of this.waiting) {
+      if (!call.lost || end.word !== "unavailable") this.fail(call, end.word, end.why);
       else this.fail(call, "broker_lost", `${end.why}, and so had the one that held the call before: it may have run`);
     }
   }
@@ -212,19 +244,19 @@ export class Session {
     if (attachments.length > limits.MAX_ATTACHMENTS) {
       return refuse("bad_request", `a call can carry ${limits.MAX_ATTACHMENTS} attachments at most`);
     }
-    const end = this.hopeless(now);
+    const end = this.links.hopeless(now);
     if (end) return refuse(end.word, end.why);
     if (this.outstanding >= this.config.maxOutstanding) {
       return refuse("overloaded", `${this.outstanding} calls of this client are outstanding already`);
     }
-    if (this.waiting.size > 0 && this.waitingBytes + call.size > limits.MAX_WAITING_BYTES) {
-      return refuse("overloaded", `${this.waitingBytes} bytes of calls wait for the broker already`);
+    if (this.waiting.size > 0 && this.waiting.bytes + call.size > limits.MAX_WAITING_BYTES) {
+      return refuse("overloaded", `${this.waiting.bytes} bytes of calls wait for a broker already`);
     }
     call.id = ++this.lastId;
     call.due = deadline;
     this.outstanding += 1;
-    this.waitingBytes += call.size;
-    this.waiting.set(call.id, call);
+    this.budget.earn();
+    this.waiting.add(call);
     this.deadlines.add(call);
   }
 
@@ -236,8 +268,8 @@ export class Session {
   }
 
   cancelAll(why: string): void {
-    for (const link of this.links) for (const call of [...link.sent.values()]) this.cancel(call, why);
-    for (const call of [...this.waiting.values()]) this.cancel(call, why);
+    for (const link of this.links.all) for (const call of [...link.sent.values()]) this.cancel(call, why);
+    for (const call of this.waiting) this.cancel(call, why);
   }
 
   // The reader of a stream takes so many items in all.
@@ -246,124 +278,98 @@ export class Session {
   }
 
   private isOutstanding(call: Call): boolean {
-    return (call.link?.sent ?? this.waiting).get(call.id) === call;
+    return call.link ? call.link.sent.get(call.id) === call : this.waiting.has(call);
   }
 
   // --- time -----------------------------------------------------------------------------------------------
 
   tick(now: number): void {
-    for (let call = this.deadlines.first(); call && call.due <= now; call = this.deadlines.first()) this.expire(call);
-    for (const link of this.links) if (link.greetsAgain() && link.helloAgainAt <= now) link.greet(now);
+    for (let call = this.deadlines.first(); call && call.due <= now; call = this.deadlines.first()) this.expire(call, now);
+    for (const link of this.links.all) {
+      if (link.greetsAgain() && link.helloAgainAt <= now) link.greet(now);
+      if (link.isSuspect() && link.health.due <= now) link.pingPending = link.health.tick(now, this.random.jitter());
+    }
   }
 
   nextDeadline(): number {
-    const greetings = this.links.filter((link) => link.greetsAgain()).map((link) => link.helloAgainAt);
-    return Math.min(this.deadlines.first()?.due ?? Infinity, ...greetings);
+    let next = this.deadlines.first()?.due ?? Infinity;
+    for (const link of this.links.all) {
+      if (link.greetsAgain()) next = Math.min(next, link.helloAgainAt);
+      if (link.isSuspect()) next = Math.min(next, link.health.due);
+    }
+    return next;
   }
 
   // The call's time is up, and nobody else has said so.
-  private expire(call: Call): void {
+  private expire(call: Call, now: number): void {
     if (call.link) {
+      this.failed(call.link, now);
       call.link.cancels.push(call.id);
       const why = "the broker said nothing: it is stopped or cut off; the call may have run";
       return this.fail(call, "deadline_exceeded", `the time was up, and ${why}`);
     }
-    if (call.attempts > 0) {
+    if (call.lost) {
       const why = "none came in time to send it to again: it may have run";
       return this.fail(call, "broker_lost", `the broker went away while it held the call, and ${why}`);
     }
-    if (this.links.some((link) => link.state === "ready")) {
+    if (this.links.all.some((link) => link.state === "ready")) {
       return this.fail(call, "deadline_exceeded", "the time was up before the call could be sent");
     }
-    const mute = this.links.find((link) => link.state !== "disconnected");
-    if (mute) {
-      const what = mute.lastMalformed ? `cannot be understood: ${mute.lastMalformed}` : "does not answer";
-      return this.fail(call, "unavailable", `the broker at ${mute.endpoint} takes connections, but ${what}`);
-    }
-    const where = this.links.map((link) => link.endpoint).join(" or ");
-    const hint = this.links.some((link) => link.handshakeFailed) ? "something else listens there" : "is samovard running there?";
-    this.fail(call, "unavailable", `no broker answers at ${where}: ${hint}`);
+    this.fail(call, "unavailable", this.links.whyWaiting());
   }
 
   // --- what is to be sent -----------------------------------------------------------------------------------
 
-  // The frames of the next message for this broker, if there is one: what waits now, bundled; never waits for more. Once
-  // given it counts as sent.
-  nextMessage(link: Link, now: number): Uint8Array[] | undefined {
-    if (link.state === "greeting" && link.helloPending) {
-      link.helloPending = false;
-      const { name, pid, clock } = this.config;
-      return [wire.encodeHello({ nonce: link.nonce, name, pid, clock })];
+  // The next message, if there is one: what waits now, bundled; never waits for more. Once given it counts as sent.
+  nextMessage(now: number): Outgoing | undefined {
+    for (const link of this.links.all) {
+      const frame = link.busy ? undefined : link.nextControl(this.config);
+      if (frame) return { link, frames: [frame] };
     }
-    if (link.state !== "ready") return undefined;
-    if (link.cancels.length > 0) {
-      return [wire.encodeCancel(link.epoch, link.cancels.splice(0, link.broker!.max_bundle))];
-    }
-    if (link.windows.size > 0) {
-      const windows = [...link.windows].slice(0, link.broker!.max_bundle);
-      for (const [id] of windows) link.windows.delete(id);
-      return [wire.encodeWindows(link.epoch, windows)];
-    }
-    return this.nextBundle(link, now);
+    const first = this.waiting.first;
+    const link = first && this.links.choose(now, first.tried);
+    if (!link) return undefined;
+    const frames = this.nextBundle(link, now);
+    return frames && { link, frames };
   }
 
   private nextBundle(link: Link, now: number): Uint8Array[] | undefined {
-    if (this.waiting.size === 0 || !link.takesCalls()) return undefined;
-    const { max_body: maxBody, max_bundle: maxBundle, max_timeout_us: maxTimeoutUs } = link.broker!;
-    const most = Math.min(this.share(link), maxBundle);
-    const items: wire.RequestItem[] = [];
-    const attachments: Uint8Array[] = [];
-    let bytes = wire.MESSAGE_HEAD;
-    for (const call of this.waiting.values()) {
-      const { method, tail, flags, deadline, ownTimeout, schema } = call.request;
-      if (items.length >= most) break;
+    const bundle = new Bundle(link, this.links.share(this.waiting.size));
+    const { max_body: maxBody, max_timeout_us: maxTimeoutUs } = link.broker!;
+    for (const call of this.waiting) {
+      const { ownTimeout, schema } = call.request;
+      if (bundle.isFull()) break;
       if (call.due <= now) {
-        this.expire(call);
+        this.expire(call, now);
         continue;
       }
+      if (!bundle.isEmpty && call.tried?.has(link)) break;
       if (schema && !link.declared.has(schema.hash)) {
-        if (items.length > 0) break;
-        const declaration = declare(link, schema);
+        if (!bundle.isEmpty) break;
+        // Before the first call that was built against it. Where the broker would not take it calls are not compared.
+        link.declared.add(schema.hash);
+        const declaration = link.ask("samovar.declare", 0, schema.tail);
         if (declaration) return [declaration];
       }
-      const size = wire.ITEM_HEAD + method.length + call.size;
-      if (items.length > 0 && bytes + size > Math.min(limits.BUNDLE_BYTES, maxBody)) break;
-      if (bytes + size > maxBody) {
+      if (!bundle.hasRoomFor(call)) break;
+      if (!bundle.canTake(call)) {
         const takes = `the broker at ${link.endpoint} takes ${maxBody} in a message`;
         this.fail(call, "too_large", `the call has ${call.size} bytes, ${takes}`);
         continue;
       }
-      bytes += size;
-      attachments.push(...call.request.attachments);
+      this.waiting.remove(call);
       call.attempts += 1;
       if (call.attempts > 1) this.counters.sentAgain += 1;
-      const timeoutUs = ownTimeout ? Math.max(1, Math.floor((deadline - now) * 1000)) : 0;
-      items.push({ id: call.id, attempt: call.attempts, flags, timeoutUs, method, tail });
-      this.waiting.delete(call.id);
-      this.waitingBytes -= call.size;
       call.link = link;
+      call.sentAt = now;
       link.sent.set(call.id, call);
+      bundle.add(call, now);
       // Without a timeout of its own: beyond any deadline that the broker may have set.
       const longest = ownTimeout ? 0 : Math.min(maxTimeoutUs / 1000, limits.MAX_TIMEOUT);
       this.deadlines.move(call, call.due + longest + limits.DEADLINE_GRACE);
     }
-    if (items.length === 0) return undefined;
-    const sentUs = this.config.clock ? Math.floor(now * 1000) : 0;
-    return [wire.encodeRequests(link.epoch, sentUs, items), ...attachments];
-  }
-
-  // How many of the waiting calls are this link's, so that in the end all hold as many as they can be made to.
-  private share(link: Link): number {
-    const held = this.links.filter((each) => each.takesCalls()).map((each) => each.sent.size);
-    if (held.length === 1) return this.waiting.size;
-    held.sort((a, b) => a - b);
-    let sum = this.waiting.size;
-    let level = 0;
-    for (let i = 0; i < held.length && (i === 0 || held[i]! < level); ++i) {
-      sum += held[i]!;
-      level = Math.ceil(sum / (i + 1));
-    }
-    return level - link.sent.size;
+    if (bundle.isEmpty) return undefined;
+    return bundle.frames(this.config.clock ? Math.floor(now * 1000) : 0);
   }
 
   // --- ends -------------------------------------------------------------------------------------------------
@@ -380,8 +386,7 @@ export class Session {
       call.link.sent.delete(call.id);
       call.link.windows.delete(call.id);
     } else {
-      this.waiting.delete(call.id);
-      this.waitingBytes -= call.size;
+      this.waiting.remove(call);
     }
     this.deadlines.remove(call);
     this.outstanding -= 1;
@@ -391,19 +396,4 @@ export class Session {
   private fail(call: Call, code: Code, message: string): void {
     this.complete(call, localOutcome(code, message, call.attempts, call.link?.endpoint));
   }
-}
-
-// Before the first call of a caller that was built against a schema, the broker is told that schema. Nothing where it would not
-// take it: calls are not compared then.
-function declare(link: Link, schema: Declaration): Uint8Array | undefined {
-  link.declared.add(schema.hash);
-  const item = { id: DECLARATION, attempt: 1, flags: 0, timeoutUs: 0, method: "samovar.declare", tail: schema.tail };
-  const frame = wire.encodeRequests(link.epoch, 0, [item]);
-  return frame.length > link.broker!.max_body ? undefined : frame;
-}
-
-// The outcome of a call that ends here and not at the broker.
-export function localOutcome(code: Code, message: string, attempt = 0, endpoint?: string): Outcome {
-  const error = { message, where: "client" };
-  return { status: WORDS.indexOf(code), attempt, endpoint, error, runUs: 0, attachments: [] };
 }

@@ -8,6 +8,7 @@ import { decode, ExtData } from "@msgpack/msgpack";
 import { Malformed } from "../dist/cursor.js";
 import { NdArray } from "../dist/index.mjs";
 import { decodeValue, encodeValues } from "../dist/msgpack.js";
+import { prepare } from "../dist/request.js";
 import * as wire from "../dist/wire.js";
 
 const FILES = ["hello", "control", "requests", "replies", "streams", "malformed"];
@@ -185,4 +186,16 @@ test("typed arrays travel as attachments", () => {
 test("the methods' names are those of the protocol", () => {
   for (const name of ["a.b", "a.b.c", "f-g.h_i"]) assert.ok(wire.isMethod(name), name);
   for (const name of ["", "a", "a.", ".a", "a b.c", "ä.b", `${"a".repeat(255)}.b`]) assert.ok(!wire.isMethod(name), name);
+});
+
+test("what a caller says beside the arguments stands in ext, and nothing where nothing is said", () => {
+  const ext = (options) => {
+    const { tail } = prepare("a.b", [1], options, 0, 1000, 0);
+    return decode(Buffer.concat([Buffer.from([0x93]), tail]))[2];
+  };
+  assert.equal(ext({}), null);
+  assert.equal(ext({ affinity: "" }), null);
+  assert.deepEqual(ext({ affinity: "shelf 7" }), { affinity: "shelf 7" });
+  assert.deepEqual(ext({ priority: "bulk", traceparent: "00-1" }), { priority: 2, traceparent: "00-1" });
+  for (const wrong of [{ affinity: 7 }, { priority: "soon" }, { timeout: 0 }]) assert.throws(() => ext(wrong));
 });

@@ -53,7 +53,8 @@ def test_its_own_tests_pass(path: Path) -> None:
 
 
 def test_there_are_its_own_tests() -> None:
-    assert {path.name for path in OWN_TESTS} >= {"codec.test.mjs", "session.test.mjs"}
+    names = {"brokers", "codec", "connections", "endpoints", "session"}
+    assert {path.name for path in OWN_TESTS} >= {f"{name}.test.mjs" for name in names}
 
 
 def test_values_of_all_kinds_go_to_python_and_come_back(
@@ -231,32 +232,108 @@ client.close();
     assert said(program) == [["broker_lost", False], ["twice"]]
 
 
-def test_several_brokers_share_the_calls_and_stand_in_for_each_other(scene: Scene) -> None:
-    brokers = [
-        scene.broker(endpoints=(scene.ipc(f"front-{i}"), scene.ipc(f"back-{i}"))) for i in range(2)
-    ]
+def two_brokers(scene: Scene) -> list[Broker]:
+    """Each with a pool of its own."""
+    brokers = [scene.broker(transport="tcp") for _ in range(2)]
     for broker in brokers:
         scene.pool(broker.backend)
+    return brokers
+
+
+def test_several_brokers_share_the_calls_and_stand_in_for_each_other(scene: Scene) -> None:
+    brokers = two_brokers(scene)
     gate = scene.path("gate")
     source = f"""
-const client = new Client(endpoints, {{ timeout: 20_000 }});
+const client = new Client(endpoints.join(), {{ timeout: 20_000 }});
 const where = async () => (await client.request("kitchen.add", [1])).metadata.endpoint;
-let used;
-do used = new Set(await Promise.all(Array.from({{ length: 10 }}, where))); while (used.size < 2); // both are up
-const hold = (text) =>
-  client.request("kitchen.hold_idempotent", [text, {json.dumps(str(gate))}], {{ idempotent: true }});
-const held = await Promise.all([hold("first"), hold("second")]);
-say(held.map(({{ metadata }}) => metadata.attempt).sort());
+let used = new Set();
+while (used.size < 2) used.add(await where());
+const held = await Promise.all(
+  Array.from({{ length: 32 }}, (_, i) =>
+    client.request("kitchen.hold_idempotent", [`call ${{i}}`, {json.dumps(str(gate))}], {{ idempotent: true }})),
+);
+say([...new Set(held.map(({{ metadata }}) => metadata.attempt))].sort());
 say([...new Set(held.map(({{ metadata }}) => metadata.endpoint))]);
+const lost = await failure(client.call("kitchen.nothing"));
+say([lost.code, lost.endpoint]);
 client.close();
 """
     program = start(scene, [broker.frontend for broker in brokers], source)
-    scene.wait_for_note("first")
-    scene.wait_for_note("second")  # at the same time: one at each
+
+    def held(broker: Broker) -> int:
+        service = broker.service("kitchen")
+        return int(service["queued"] + service["in_flight"])
+
+    wait_until(lambda: sum(map(held, brokers)) == 32, "not all calls came")
+    assert all(held(broker) for broker in brokers)
     brokers[0].kill()
-    wait_until(lambda: brokers[1].service("kitchen")["queued"] == 1, "the call never came over")
+    wait_until(lambda: held(brokers[1]) == 32, "the calls never came over")
     gate.touch()
-    assert said(program) == [[1, 2], [brokers[1].frontend]]
+    other = brokers[1].frontend
+    assert said(program) == [[1, 2], [other], ["bad_request", other]]
+
+
+def test_idempotent_calls_see_no_error_when_a_broker_is_killed(scene: Scene) -> None:
+    brokers = two_brokers(scene)
+    killed = scene.path("killed")
+    source = f"""
+import {{ existsSync }} from "node:fs";
+const client = new Client(endpoints, {{ timeout: 20_000 }});
+const used = new Set();
+const errors = [];
+let left = 2000;
+const keepCalling = async () => {{
+  while (left > 0) {{
+    try {{
+      used.add((await client.request("kitchen.add", [1], {{ idempotent: true }})).metadata.endpoint);
+    }} catch (error) {{
+      errors.push(error.message);
+    }}
+    if (existsSync({json.dumps(str(killed))})) left -= 1;
+    else if (used.size === 2) writeFileSync({json.dumps(str(scene.path("both")))}, "");
+  }}
+}};
+await Promise.all(Array.from({{ length: 50 }}, keepCalling));
+say(errors);
+client.close();
+"""
+    program = start(scene, [broker.frontend for broker in brokers], source)
+    wait_until(scene.path("both").exists, "one broker was never called")
+    brokers[0].kill()
+    killed.touch()
+    assert said(program) == [[]]
+
+
+def test_a_name_stands_for_the_addresses_that_it_has(scene: Scene) -> None:
+    port = scene.broker(transport="tcp").frontend.rpartition(":")[2]
+    source = """
+const client = new Client(endpoints[0], { timeout: 20_000, maxConnectionAge: 60_000 });
+say([await client.call("samovar.ping"), client.endpoint]);
+client.close();
+const none = new Client("dns+tcp://name.invalid:7711");
+const error = await failure(none.call("samovar.ping", [], { timeout: 200 }));
+say([error.code, error.reason.startsWith("no broker is known: ")]);
+none.close();
+"""
+    name = f"dns+tcp://localhost:{port}"
+    found, missing = said(start(scene, [name], source))
+    assert found[1] == name
+    assert missing == ["unavailable", True]
+
+
+def test_a_connection_is_made_anew_when_it_is_old_and_no_call_notices(
+    scene: Scene, broker: Broker
+) -> None:
+    source = """
+const client = new Client(endpoints[0], { timeout: 20_000, maxConnectionAge: 20 });
+const links = new Set();
+while (links.size < 4) {
+  await client.call("samovar.ping");
+  client.session.links.all.forEach((link) => links.add(link));
+}
+client.close();
+"""
+    assert run(scene, broker, source) == []
 
 
 def test_keys(scene: Scene) -> None:
