@@ -37,6 +37,8 @@ constexpr auto kTellTimeEvery = 5s;
 // What a client's libzmq (with ZMQ_IMMEDIATE) has received and the client has not read is dropped when the connection
 // ends: so long it has for the last replies.
 constexpr auto kParting = 200ms;
+// And so long to say that they know that this broker goes away: what they have sent until then is answered.
+constexpr auto kLongestParting = 1s;
 
 std::string secret_key(const SecurityOptions& security) {
   if (security.key.empty()) return {};
@@ -232,7 +234,11 @@ bool Server::finished(TimePoint now) {
   if (!core_.drained()) return false;
   if (!part_at_) part_at_ = frontend_.has_peers() ? now + kParting : now;
   pools_.stop(now);
-  return pools_.all_gone() && *part_at_ <= now;
+  if (*part_at_ <= now && !core_.clients_drained() && !last_call_at_) {
+    last_call_at_ = now + (kLongestParting - kParting);
+    part_at_ = last_call_at_;
+  }
+  return pools_.all_gone() && (*part_at_ <= now || (last_call_at_ && core_.clients_drained()));
 }
 
 int Server::wait_ms(TimePoint now) const {

@@ -65,8 +65,9 @@ class Server {
   const int signals_;
   ServiceManager& manager_;
   int stop_signals_ = 0;
-  std::optional<TimePoint> part_at_;  // when it has drained: the end, at the earliest
-  std::uint64_t refused_told_ = 0;    // of zap_->refused(): what the core knows
+  std::optional<TimePoint> part_at_;       // when it has drained: the end, at the earliest
+  std::optional<TimePoint> last_call_at_;  // likewise, where clients have not answered by then
+  std::uint64_t refused_told_ = 0;         // of zap_->refused(): what the core knows
   event::Connections connections_told_{};
   std::uint64_t dropped_told_ = 0;  // of frontend_.dropped(): what the log knows
   bool signalled_ = true;           // there may be signals to read

@@ -23,8 +23,15 @@ using detail::Outcome;
 // Names a call while it is outstanding; never 0. Goes over the wire as the request's id.
 enum class CallId : std::uint64_t {};
 
-// The id of a schema's declaration: nobody waits for its reply.
-inline constexpr CallId kDeclaration{0};
+// The id of what the session asks for itself (a schema's declaration, a ping): nobody waits for its reply.
+inline constexpr CallId kOwn{0};
+
+// One of the client's connections, each to a broker: small numbers, which are used again when a connection is given up.
+enum class LinkId : std::uint32_t {};
+
+inline constexpr std::size_t index_of(LinkId link) {
+  return static_cast<std::size_t>(link);
+}
 
 // How often a call is made, at most, and how long it waits in between.
 struct Tries {

@@ -34,6 +34,7 @@ CallTable::Slot CallTable::add(CallPtr call) {
   entry.tries = 1;
   entry.is_hedge = entry.hedges = entry.overdue = false;
   entry.lost = Status::ok;
+  entry.tried = 0;
   entry.twin = kNone;
   push_back(waiting_, slot);
   schedule(slot);
@@ -43,7 +44,7 @@ CallTable::Slot CallTable::add(CallPtr call) {
 CallPtr CallTable::remove(Slot slot) {
   Entry& entry = entries_[slot];
   assert(entry.state != CallState::free);
-  unlink(list_of(entry.state), slot);
+  unlink(list_of(entry), slot);
   unschedule(slot);
   entry.state = CallState::free;
   free_.push_back(slot);
@@ -59,35 +60,36 @@ CallTable::Slot CallTable::find(CallId id) const {
   return static_cast<Slot>(slot);
 }
 
-void CallTable::mark_sent(Slot slot) {
+void CallTable::mark_sent(Slot slot, LinkId link) {
   assert(entries_[slot].state == CallState::waiting);
   unlink(waiting_, slot);
   entries_[slot].state = CallState::sent;
-  push_back(sent_, slot);
+  entries_[slot].link = link;
+  push_back(sent_[index_of(link)], slot);
 }
 
 void CallTable::mark_waiting(Slot slot) {
-  unlink(list_of(entries_[slot].state), slot);
+  unlink(list_of(entries_[slot]), slot);
   entries_[slot].state = CallState::waiting;
   push_front(waiting_, slot);
 }
 
 void CallTable::mark_waiting_last(Slot slot) {
-  unlink(list_of(entries_[slot].state), slot);
+  unlink(list_of(entries_[slot]), slot);
   entries_[slot].state = CallState::waiting;
   push_back(waiting_, slot);
 }
 
 void CallTable::mark_resting(Slot slot) {
-  unlink(list_of(entries_[slot].state), slot);
+  unlink(list_of(entries_[slot]), slot);
   entries_[slot].state = CallState::resting;
   push_back(resting_, slot);
 }
 
-CallTable::List& CallTable::list_of(CallState state) {
-  assert(state != CallState::free);
-  if (state == CallState::waiting) return waiting_;
-  return state == CallState::sent ? sent_ : resting_;
+CallTable::List& CallTable::list_of(const Entry& entry) {
+  assert(entry.state != CallState::free);
+  if (entry.state == CallState::waiting) return waiting_;
+  return entry.state == CallState::sent ? sent_[index_of(entry.link)] : resting_;
 }
 
 void CallTable::set_due(Slot slot, TimePoint due) {

@@ -14,9 +14,8 @@ namespace {
 
 using detail::PendingCall;
 
-client::SessionConfig session_config(const std::string& endpoint, const ClientOptions& options) {
+client::SessionConfig session_config(const ClientOptions& options) {
   client::SessionConfig config;
-  config.endpoint = endpoint;
   config.name = options.name.empty() ? program_invocation_short_name : options.name;
   config.pid = static_cast<std::uint64_t>(getpid());
   config.clock = client::clock_name();
@@ -57,7 +56,7 @@ bool wait(PendingCall& call, std::optional<SteadyTime> until) {
 }
 
 Reply take(PendingCall& call) {
-  return take_reply(call, call.driver->endpoint());
+  return take_reply(call, call.driver->endpoints());
 }
 
 void cancel(const std::shared_ptr<PendingCall>& call) {
@@ -74,8 +73,9 @@ void require(bool valid) {
 Client::Client(const std::string& endpoint, ClientOptions options)
     : defaults_{options.timeout, options.retry},
       executor_(options.executor ? std::make_shared<const Executor>(std::move(options.executor)) : nullptr),
-      driver_(std::make_shared<detail::Driver>(session_config(endpoint, options),
-                                               client::make_zmq_transport(endpoint, keys_of(options)))) {}
+      driver_(detail::Driver::make(endpoint, session_config(options),
+                                   client::make_zmq_transport(keys_of(options)),
+                                   options.max_connection_age)) {}
 
 Client::~Client() {
   if (driver_->usable()) {
@@ -86,7 +86,7 @@ Client::~Client() {
 }
 
 const std::string& Client::endpoint() const {
-  return driver_->endpoint();
+  return driver_->endpoints();
 }
 
 detail::Reply Client::perform(std::string_view method, detail::Request&& request) {
@@ -97,7 +97,7 @@ detail::Reply Client::perform(std::string_view method, detail::Request&& request
   } else {
     driver_->refuse(call, client::local_outcome(Status::bad_request, std::move(why)));
   }
-  return take_reply(*call, driver_->endpoint());
+  return take_reply(*call, driver_->endpoints());
 }
 
 std::shared_ptr<PendingCall> Client::start(std::string_view method, detail::Request&& request) {

@@ -2,12 +2,12 @@
 #include "client/driver.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <stdexcept>
 #include <utility>
 
 #include "client/limits.hpp"
 #include "client/process.hpp"
+#include "client/signals_blocked.hpp"
 
 namespace samovar::detail {
 namespace {
@@ -15,31 +15,42 @@ namespace {
 // The driver whose callback runs on this thread.
 thread_local const Driver* calling_back = nullptr;
 
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 Waiter PendingCall::kEnded;
 
-Driver::Driver(client::SessionConfig config, std::unique_ptr<client::Transport> transport)
-    : endpoint_(config.endpoint),
+Driver::Driver(Private /*tag*/, const std::string& endpoints, client::SessionConfig config,
+               std::unique_ptr<client::Transport> transport, client::Duration max_age)
+    : endpoints_(endpoints),
       max_outstanding_(config.max_outstanding),
       generation_(client::fork_generation()),
-      session_(std::move(config)),
-      transport_(std::move(transport)) {}
+      session_(config),
+      transport_(std::move(transport)),
+      connections_(session_, *transport_, max_age, config.nonce_seed) {}
+
+std::shared_ptr<Driver> Driver::make(const std::string& endpoints, client::SessionConfig config,
+                                     std::unique_ptr<client::Transport> transport, client::Duration max_age,
+                                     client::Resolver::LookUp look_up) {
+  auto found = client::parse_endpoints(endpoints);
+  auto driver =
+      std::make_shared<Driver>(Private{}, endpoints, std::move(config), std::move(transport), max_age);
+  driver->connections_.want(found.fixed);
+  if (!found.names.empty()) {
+    const auto tell = [&driver = *driver](std::vector<std::string> brokers, std::string why) {
+      driver.find_brokers(std::move(brokers), std::move(why));
+    };
+    driver->resolver_.emplace(std::move(found), tell, std::move(look_up));
+  }
+  return driver;
+}
+
+// On the resolver's thread.
+void Driver::find_brokers(std::vector<std::string> endpoints, std::string why) {
+  Lock lock(mutex_);
+  if (closing_) return;
+  brokers_.emplace(std::move(endpoints), std::move(why));
+  if (led_) wake_leader(lock);
+}
 
 bool Driver::usable() const {
   return client::fork_generation() == generation_;
@@ -202,7 +213,7 @@ void Driver::unfollow(Waiter& waiter) {
 
 void Driver::need_thread() {
   if (thread_.joinable() || closing_) return;
-  const SignalsBlocked blocked;  // they are for the threads of the program
+  const client::SignalsBlocked blocked;  // they are for the threads of the program
   thread_ = std::thread([self = shared_from_this()] { self->run(); });
 }
 
@@ -255,7 +266,7 @@ void Driver::run_callbacks(Lock& lock) {
       call->end(std::move(completion.outcome));
       suspension->arrived();
     } else {
-      call->callback.run({std::move(completion.outcome), std::move(call->method), endpoint_,
+      call->callback.run({std::move(completion.outcome), std::move(call->method), endpoints_,
                           (call->flags & proto::kIdempotent) != 0});
       call->callback.reset();  // what it holds may be waited for
     }
@@ -285,6 +296,7 @@ void Driver::flush_outbox(Lock& lock) {
 // --- the end -------------------------------------------------------------------------------------------
 
 void Driver::close() {
+  resolver_.reset();
   Lock lock(mutex_);
   closing_ = true;
   thread_condition_.notify_one();
@@ -315,7 +327,7 @@ void Driver::finish() {
     const std::lock_guard lock(mutex_);
     hand_over();
   }
-  transport_->close();
+  transport_->close_all();
 }
 
 }  // namespace samovar::detail

@@ -23,7 +23,9 @@
 #include <thread>
 #include <vector>
 
+#include "client/connections.hpp"
 #include "client/pending_call.hpp"
+#include "client/resolver.hpp"
 #include "client/session.hpp"
 #include "client/transport.hpp"
 
@@ -31,7 +33,10 @@ namespace samovar::detail {
 
 class Driver : public std::enable_shared_from_this<Driver> {
  public:
-  Driver(client::SessionConfig config, std::unique_ptr<client::Transport> transport);
+  // Connects to `endpoints`, as client::parse_endpoints() reads them. Throws what that and Transport::open() throw.
+  static std::shared_ptr<Driver> make(const std::string& endpoints, client::SessionConfig config,
+                                      std::unique_ptr<client::Transport> transport, client::Duration max_age,
+                                      client::Resolver::LookUp look_up = client::look_up);
 
   // Takes the call in; does not wait for it.
   void start(std::shared_ptr<PendingCall> call);
@@ -52,7 +57,15 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void check_may_wait() const;
   // False in the child of a fork(): nothing but this may be called there.
   bool usable() const;
-  const std::string& endpoint() const { return endpoint_; }
+  // As given to make().
+  const std::string& endpoints() const { return endpoints_; }
+
+ private:
+  struct Private {};  // only make() makes one
+
+ public:
+  Driver(Private, const std::string& endpoints, client::SessionConfig config,
+         std::unique_ptr<client::Transport> transport, client::Duration max_age);
 
  private:
   struct Command {
@@ -75,10 +88,13 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void lead(const PendingCall& own, std::optional<client::TimePoint> until);
   void lead_unattended();
   bool turn() noexcept;
+  void find_brokers(std::vector<std::string> endpoints, std::string why);
   void obey(std::vector<Command>& commands, client::TimePoint now);
   bool receive();
-  bool take_message();
+  bool take_message(client::LinkId link);
   bool take_events();
+  void take_event(client::LinkId link, client::Transport::Event event);
+  bool may_go_on();
   void send(client::TimePoint now);
   void deliver();
   void hand_over();
@@ -93,14 +109,15 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void flush_outbox(Lock& lock);
   void finish();
 
-  const std::string endpoint_;
+  const std::string endpoints_;
   const std::size_t max_outstanding_;
   const std::uint64_t generation_;
 
   // The leader's. The vectors are empty between its turns.
   client::Session session_;
-  std::unique_ptr<client::Transport> transport_;
-  bool blocked_ = false;  // the transport has refused a message
+  const std::unique_ptr<client::Transport> transport_;
+  client::Connections connections_;
+  std::size_t blocked_ = 0;  // links that the transport has refused a message for
   std::vector<Command> commands_;
   std::vector<client::Completion> completions_;
 
@@ -111,6 +128,8 @@ class Driver : public std::enable_shared_from_this<Driver> {
 
   std::mutex mutex_;
   std::vector<Command> inbox_;
+  std::optional<std::pair<std::vector<std::string>, std::string>>
+      brokers_;                    // found, and not yet connected to
   std::atomic<bool> led_ = false;  // there is a leader; written under mutex_
   bool resting_ = false;           // the leader sleeps in the transport, or is about to
   bool woken_ = false;             // and has been woken
@@ -123,6 +142,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   std::condition_variable thread_condition_;
   std::condition_variable unled_condition_;
   std::thread thread_;
+  std::optional<client::Resolver> resolver_;
 };
 
 }  // namespace samovar::detail

@@ -14,7 +14,8 @@ std::string describe(Status code, const Error::Details& details) {
   text += ": " + details.message;
   if (details.method.empty()) return text;
   text += " (" + details.method;
-  if (!details.endpoint.empty() && details.message.find(details.endpoint) == std::string::npos) {
+  const auto first = details.endpoint.substr(0, details.endpoint.find(','));
+  if (!first.empty() && details.message.find(first) == std::string::npos) {
     text += " at " + details.endpoint;
   }
   return text + ")";
@@ -27,6 +28,10 @@ bool may_retry(Status code, bool may_run_twice) {
     case Retry::no: break;
   }
   return false;
+}
+
+std::string_view endpoint_of(const detail::Reply& reply) {
+  return reply.outcome.endpoint ? *reply.outcome.endpoint : reply.endpoint;
 }
 
 }  // namespace
@@ -56,7 +61,7 @@ Error make_error(const Reply& reply) {
   details.stderr_lines = std::move(value.stderr_lines);
   details.stack = std::move(value.stack);
   details.method = reply.method;
-  details.endpoint = reply.endpoint;
+  details.endpoint = endpoint_of(reply);
   return {reply.outcome.status, std::move(details), reply.idempotent};
 }
 
@@ -66,7 +71,7 @@ Error make_misfit(const Reply* reply, std::string_view wanted, std::string_view 
   details.where = "client";
   if (reply != nullptr) {
     details.method = reply->method;
-    details.endpoint = reply->endpoint;
+    details.endpoint = endpoint_of(*reply);
   }
   return {Status::bad_request, std::move(details)};
 }

@@ -46,11 +46,11 @@ void Driver::lead_unattended() {
 
 // Sleeps until there is something to do. Returns with the lock released.
 void Driver::rest(Lock& lock, std::optional<TimePoint> until) {
-  if (!inbox_.empty()) return lock.unlock();
+  if (!inbox_.empty() || brokers_) return lock.unlock();
   resting_ = true;
   woken_ = false;
   lock.unlock();
-  transport_->wait(earlier(until, session_.next_deadline()));
+  transport_->wait(earlier(earlier(until, session_.next_deadline()), connections_.next_deadline()));
   lock.lock();
   resting_ = false;
   lock.unlock();
@@ -76,22 +76,37 @@ void Driver::resign(Lock& lock) {
 // Does everything that can be done without waiting. True when there may be more. Throws nothing but for lack of
 // memory, and then what the session holds can no longer be trusted: that ends the program.
 bool Driver::turn() noexcept {
-  const bool changed = take_events();  // calls that come now are for the connection that there is now
+  const bool changed = take_events();  // calls that come now are for the connections that there are now
+  std::optional<std::pair<std::vector<std::string>, std::string>> brokers;
   {
     const Lock lock(mutex_);
     commands_.swap(inbox_);
+    if (brokers_) brokers.swap(brokers_);
+  }
+  if (brokers) {
+    session_.explain_no_links(std::move(brokers->second));
+    connections_.want(brokers->first);
   }
   const auto now = Clock::now();
   obey(commands_, now);
   session_.tick(now);
+  connections_.tick(now);
   send(now);
   const bool received = receive() || changed;
   // Nobody may lead after this: what ended a stream here has its worker to tell.
   if (received && session_.outstanding() == 0) send(now);
   deliver();
-  if (received || !blocked_) return received;
-  const auto ready = transport_->readiness();
-  return ready.in || ready.out;
+  return received || may_go_on();
+}
+
+// Of links that were blocked: whether something can be sent or received now.
+bool Driver::may_go_on() {
+  if (blocked_ == 0) return false;
+  return std::any_of(session_.links().begin(), session_.links().end(), [this](const auto& link) {
+    if (!link || !link->busy) return false;
+    const auto ready = transport_->readiness(link->id);
+    return ready.in || ready.out;
+  });
 }
 
 void Driver::obey(std::vector<Command>& commands, TimePoint now) {
@@ -108,58 +123,75 @@ void Driver::obey(std::vector<Command>& commands, TimePoint now) {
 }
 
 bool Driver::receive() {
-  int received = 0;
-  while (received < client::limits::kReceiveBatch && session_.completed() < client::limits::kReplyBatch &&
-         take_message()) {
-    ++received;
-    if (session_.outstanding() == 0) break;
+  bool received = false;
+  for (const auto& link : session_.links()) {
+    if (!link) continue;
+    for (int i = 0; i < client::limits::kReceiveBatch && session_.completed() < client::limits::kReplyBatch &&
+                    take_message(link->id);
+         ++i) {
+      received = true;
+      if (session_.outstanding() == 0) break;
+    }
   }
-  return received > 0;
+  return received;
 }
 
-bool Driver::take_message() {
+bool Driver::take_message(client::LinkId link) {
   client::Incoming message;
-  if (!transport_->receive(message)) return false;
-  session_.message(message.frame, message.attachments, Clock::now());
+  if (!transport_->receive(link, message)) return false;
+  session_.message(link, message.frame, message.attachments, Clock::now());
   return true;
 }
 
 // True when there were any.
 bool Driver::take_events() {
   bool any = false;
-  for (Transport::Event event{}; transport_->next_event(event); any = true) {
-    switch (event) {
-      case Transport::Event::connected: session_.connected(Clock::now()); break;
-      case Transport::Event::disconnected:
-        // What came before the break counts; nothing can have come after it, since HELLO has not been said.
-        while (take_message()) {
-        }
-        session_.disconnected(Clock::now());
-        break;
-      case Transport::Event::handshake_failed: session_.handshake_failed(); break;
-      case Transport::Event::refused:
-        session_.unauthorized("does not know this client's key", Clock::now());
-        break;
-      case Transport::Event::wants_key:
-        session_.unauthorized("wants a key: name the files of this client's and of its own", Clock::now());
-        break;
-      case Transport::Event::takes_no_key:
-        session_.unauthorized("has no key: what is sent to it would not be secret", Clock::now());
-        break;
+  for (const auto& link : session_.links()) {
+    Transport::Event event{};
+    while (link && transport_->next_event(link->id, event)) {
+      take_event(link->id, event);
+      any = true;
     }
   }
   return any;
 }
 
+void Driver::take_event(client::LinkId link, Transport::Event event) {
+  const auto now = Clock::now();
+  switch (event) {
+    case Transport::Event::connected: return session_.connected(link, now);
+    case Transport::Event::disconnected:
+      // What came before the break counts; nothing can have come after it, since HELLO has not been said.
+      while (take_message(link)) {
+      }
+      session_.disconnected(link, now);
+      if (resolver_) resolver_->hurry();
+      return;
+    case Transport::Event::handshake_failed: return session_.handshake_failed(link);
+    case Transport::Event::refused:
+      return session_.unauthorized(link, "does not know this client's key", now);
+    case Transport::Event::wants_key:
+      return session_.unauthorized(link, "wants a key: name the files of this client's and of its own", now);
+    case Transport::Event::takes_no_key:
+      return session_.unauthorized(link, "has no key: what is sent to it would not be secret", now);
+  }
+}
+
 void Driver::send(TimePoint now) {
-  if (blocked_ && !transport_->readiness().out) return;
-  blocked_ = false;
+  if (blocked_ > 0) {
+    for (const auto& link : session_.links()) {
+      if (!link || !link->busy || !transport_->readiness(link->id).out) continue;
+      session_.set_busy(link->id, false);
+      --blocked_;
+    }
+  }
   client::Message message;
   while (session_.next_message(now, message)) {
+    const auto link = message.link;
     if (transport_->send(message)) continue;
     session_.not_sent();
-    blocked_ = true;
-    return;
+    session_.set_busy(link, true);
+    ++blocked_;
   }
 }
 

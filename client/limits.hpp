@@ -25,6 +25,22 @@ inline constexpr auto kBrokerWait = 30s;
 // A HELLO that stays unanswered for so long was lost: PROTOCOL.md, section 2.
 inline constexpr auto kHelloAgain = 5s;
 
+// A broker that failed is left alone for so long, twice as long each time that it does not answer a ping in time, up to the
+// longest: a broker that starts anew is there within a second, and one that is gone costs little.
+inline constexpr auto kEjected = 100ms;
+inline constexpr auto kEjectedLongest = 10s;
+inline constexpr auto kPing = 1s;
+
+// Connections of one client: as many as a word of 64 bits tells apart.
+inline constexpr std::size_t kMaxLinks = 64;
+
+// Names of brokers are looked up so often; and when a broker is gone or none is known, but not more often than the pause.
+inline constexpr auto kLookUpAgain = 30s;
+inline constexpr auto kLookUpPause = 1s;
+
+// Of several brokers each gets its share of the calls that wait, but no smaller bundles than this.
+inline constexpr std::size_t kLeastShare = 8;
+
 // One message of several calls: large enough to make the cost per message vanish, small enough that the first
 // call in it is not held up by the copying of the others. A larger call goes alone.
 inline constexpr std::size_t kBundleBytes = 256 * 1024;

@@ -71,6 +71,7 @@ void append_ext(std::string& out, const detail::Request& request) {
   }
   if (request.schema) proto::append_uint(key("schema"), request.schema->hash);
   if (!request.traceparent.empty()) proto::append_str(key("traceparent"), request.traceparent);
+  if (!request.affinity.empty()) proto::append_str(key("affinity"), request.affinity);
   if (count == 0) {
     out += proto::kNil;
   } else {

@@ -56,7 +56,27 @@ void Session::end_attempt(CallTable::Slot slot, Outcome&& outcome, TimePoint now
     if (slot != first && outcome.status == Status::ok) ++counters_.hedges_won;
     drop_hedge(slot == first ? other : slot);
   }
-  if (!retry(first, outcome, now)) complete(first) = std::move(outcome);
+  if (!move(first, outcome, now) && !retry(first, outcome, now)) complete(first) = std::move(outcome);
+}
+
+// What one broker refused without having run it, another one may take: each is asked once.
+bool Session::move(CallTable::Slot slot, const Outcome& outcome, TimePoint now) {
+  auto& entry = table_[slot];
+  const Call& call = *entry.call;
+  if (entry.state != CallState::sent || call.items > 0) return false;
+  if (outcome.status != Status::unavailable && outcome.status != Status::overloaded) return false;
+  const auto attempts = std::max(entry.attempts, outcome.attempt);
+  const auto tried = entry.tried | std::uint64_t{1} << index_of(entry.link);
+  const bool is_another = std::any_of(links_.begin(), links_.end(), [&](const auto& link) {
+    return link && link->takes_calls() && (tried >> index_of(link->id) & 1) == 0;
+  });
+  if (!is_another || attempts == 255 || (call.own_timeout && call.deadline <= now)) return false;
+  if (outcome.status == Status::overloaded && !spend()) return false;
+  ++counters_.calls_moved;
+  entry.tried = tried;
+  entry.attempts = attempts;
+  wait_again(slot, call.own_timeout ? call.deadline : now + limits::kBrokerWait);
+  return true;
 }
 
 bool Session::retry(CallTable::Slot slot, const Outcome& outcome, TimePoint now) {
@@ -66,7 +86,7 @@ bool Session::retry(CallTable::Slot slot, const Outcome& outcome, TimePoint now)
   if (entry.tries >= call.retry.max_attempts || attempts == 255 || !may_retry(call, outcome.status))
     return false;
   const auto backoff =
-      std::chrono::duration_cast<Duration>(wait_before(entry.tries, call.retry) * budget_.jitter());
+      std::chrono::duration_cast<Duration>(wait_before(entry.tries, call.retry) * random_.jitter());
   const TimePoint again = now + retry_after(outcome) + backoff;
   if (again >= call.deadline || !spend()) return false;
   ++counters_.retries;
@@ -75,6 +95,7 @@ bool Session::retry(CallTable::Slot slot, const Outcome& outcome, TimePoint now)
   entry.attempts = attempts;
   if (outcome.status == Status::worker_lost) entry.lost = Status::worker_lost;
   entry.overdue = entry.hedges = false;
+  entry.tried = 0;
   table_.mark_resting(slot);
   table_.set_due(slot, again);
   return true;
@@ -82,11 +103,9 @@ bool Session::retry(CallTable::Slot slot, const Outcome& outcome, TimePoint now)
 
 // The time has come to make the call again.
 void Session::end_rest(CallTable::Slot slot, TimePoint now) {
-  if (!refusal_.empty() && (state_ == SessionState::refused || now < refused_until_)) {
-    return fail(slot, refused_as_, refusal_);
-  }
-  if (state_ == SessionState::ready && draining_) {
-    return end_unsent(slot, now);
+  if (const auto end = hopeless(now)) {
+    if (end->status == Status::unavailable) return end_unsent(slot, end->why, now);
+    return fail(slot, end->status, end->why);
   }
   const auto& call = *table_[slot].call;
   table_.set_due(slot, call.own_timeout ? call.deadline : now + limits::kBrokerWait);
@@ -116,16 +135,16 @@ void Session::disarm_hedge(CallTable::Slot slot) {
 void Session::hedge(CallTable::Slot slot, TimePoint now) {
   disarm_hedge(slot);
   const auto due = table_[slot].due;
-  if (state_ != SessionState::ready || draining_ || due <= now || table_.size() >= limits::kMaxOutstanding ||
-      !spend()) {
-    return;
-  }
+  const bool may_be_sent =
+      std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link && link->takes_calls(); });
+  if (!may_be_sent || due <= now || table_.size() >= limits::kMaxOutstanding || !spend()) return;
   auto copy = std::make_shared<Call>(*table_[slot].call);
   copy->deadline = due;
   waiting_bytes_ += size_of(*copy);
   const auto second = table_.add(std::move(copy));
   table_[second].is_hedge = true;
   table_[second].twin = slot;
+  table_[second].tried = std::uint64_t{1} << index_of(table_[slot].link);
   table_[slot].twin = second;
   ++hedges_;
   ++counters_.hedges;
@@ -148,10 +167,6 @@ bool Session::spend() {
   if (budget_.spend()) return true;
   ++counters_.over_budget;
   return false;
-}
-
-std::string Session::going_away() const {
-  return "the broker at " + config_.endpoint + " is going away";
 }
 
 }  // namespace samovar::client

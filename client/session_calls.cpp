@@ -36,10 +36,9 @@ void Session::submit(CallPtr call, TimePoint now) {
         Status::bad_request,
         "a call can carry " + std::to_string(samovar::limits::kMaxAttachments) + " attachments at most");
   }
-  if (!refusal_.empty() && (state_ == SessionState::refused || now < refused_until_))
-    return refuse_call(refused_as_, refusal_);
-  const bool goes_away = state_ == SessionState::ready && draining_;
-  if (goes_away && call->retry.max_attempts <= 1) return refuse_call(Status::unavailable, going_away());
+  const auto end = hopeless(now);
+  const bool may_rest = end && end->status == Status::unavailable && call->retry.max_attempts > 1;
+  if (end && !may_rest) return refuse_call(end->status, end->why);
   if (table_.size() >= std::min(config_.max_outstanding, limits::kMaxOutstanding)) {
     return refuse_call(Status::overloaded,
                        std::to_string(table_.size()) + " calls of this client are outstanding already");
@@ -47,12 +46,12 @@ void Session::submit(CallPtr call, TimePoint now) {
   const auto size = size_of(*call);
   if (table_.waiting() > 0 && waiting_bytes_ + size > config_.max_waiting_bytes) {
     return refuse_call(Status::overloaded,
-                       std::to_string(waiting_bytes_) + " bytes of calls wait for the broker already");
+                       std::to_string(waiting_bytes_) + " bytes of calls wait for a broker already");
   }
   const auto slot = table_.add(std::move(call));
   waiting_bytes_ += size;
   budget_.earn();
-  if (goes_away) end_attempt(slot, local_outcome(Status::unavailable, going_away()), now);
+  if (end) end_attempt(slot, local_outcome(Status::unavailable, end->why), now);
 }
 
 void Session::cancel(CallId id) {
@@ -66,26 +65,28 @@ void Session::cancel(CallId id) {
 void Session::widen(CallId id, std::uint64_t window) {
   const auto slot = table_.find(id);
   if (slot == kNone || table_[slot].state != CallState::sent) return;
-  windows_.push_back({static_cast<std::uint64_t>(id), window});
+  at(table_[slot].link).windows.push_back({static_cast<std::uint64_t>(id), window});
 }
 
 void Session::cancel_all() {
   while (table_.first_resting() != kNone) cancel(table_[table_.first_resting()].call->id);
-  while (table_.first_sent() != kNone) cancel(table_[table_.first_sent()].call->id);
+  for (const auto& link : links_) {
+    while (link && table_.first_sent(link->id) != kNone) cancel(table_[table_.first_sent(link->id)].call->id);
+  }
   while (table_.first_waiting() != kNone) cancel(table_[table_.first_waiting()].call->id);
 }
 
 void Session::send_cancel(CallTable::Slot slot) {
   if (table_[slot].state != CallState::sent) return;
-  cancels_.push_back(static_cast<std::uint64_t>(table_[slot].call->id));
+  at(table_[slot].link).cancels.push_back(static_cast<std::uint64_t>(table_[slot].call->id));
 }
 
-// The broker goes away and takes no more; no attempt is with it.
-void Session::end_unsent(CallTable::Slot slot, TimePoint now) {
+// All brokers go away and take no more; no attempt is with them.
+void Session::end_unsent(CallTable::Slot slot, const std::string& why, TimePoint now) {
   const auto lost = table_[slot].lost;
   if (lost == Status::ok)
-    return end_attempt(slot, local_outcome(Status::unavailable, going_away(), table_[slot].attempts), now);
-  fail(slot, lost, going_away() + ", and before that " + std::string(held_by(lost)) + ": it may have run");
+    return end_attempt(slot, local_outcome(Status::unavailable, why, table_[slot].attempts), now);
+  fail(slot, lost, why + ", and before that " + std::string(held_by(lost)) + ": it may have run");
 }
 
 // --- time ----------------------------------------------------------------------------------------------
@@ -102,47 +103,61 @@ void Session::tick(TimePoint now) {
       entry.overdue = true;
       table_.set_due(slot, entry.due + limits::kDeadlineGrace);
     } else {
-      expire(slot);
+      expire(slot, now);
     }
   }
-  for (auto due = guard(); due && *due <= now; due = guard()) expire(table_.first_sent());
-  if (greets_again() && hello_again_at_ <= now) greet(now);
-}
-
-// A HELLO that was lost; or one that was refused, and may be allowed now.
-bool Session::greets_again() const {
-  return state_ == SessionState::greeting ||
-         (state_ == SessionState::refused && refused_as_ == Status::unauthorized);
+  for (const auto& link : links_) {
+    if (!link) continue;
+    for (auto due = guard(*link); due && *due <= now; due = guard(*link))
+      expire(table_.first_sent(link->id), now);
+    if (link->greets_again() && link->hello_again_at <= now) link->greet(now);
+    if (is_suspect(*link) && link->health.due() <= now)
+      link->ping_pending = link->health.tick(now, random_.jitter());
+  }
 }
 
 // When the oldest call is beyond any deadline that the broker may have set, where it set it. Those behind wait for their
 // turn to be the oldest: what has a timeout of its own leaves in time.
-std::optional<TimePoint> Session::guard() const {
-  const auto slot = table_.first_sent();
+std::optional<TimePoint> Session::guard(const Link& link) const {
+  const auto slot = table_.first_sent(link.id);
   if (slot == kNone || table_[slot].call->own_timeout) return std::nullopt;
   constexpr std::uint64_t kLongest = std::chrono::microseconds(samovar::limits::kMaxTimeout).count();
   const auto& entry = table_[slot];
   return (entry.hedges ? entry.due_later : entry.due) +
-         std::chrono::microseconds(std::min(broker_.max_timeout_us, kLongest)) + limits::kDeadlineGrace;
+         std::chrono::microseconds(std::min(link.broker.max_timeout_us, kLongest)) + limits::kDeadlineGrace;
 }
 
 std::optional<TimePoint> Session::next_deadline() const {
   std::optional<TimePoint> next;
-  if (const auto slot = table_.first_due(); slot != kNone) next = table_[slot].due;
-  if (const auto due = guard(); due && (!next || *due < *next)) next = due;
-  if (greets_again() && (!next || hello_again_at_ < *next)) next = hello_again_at_;
+  const auto at = [&next](TimePoint time) {
+    if (!next || time < *next) next = time;
+  };
+  if (const auto slot = table_.first_due(); slot != kNone) at(table_[slot].due);
+  for (const auto& link : links_) {
+    if (!link) continue;
+    if (const auto due = guard(*link)) at(*due);
+    if (link->greets_again()) at(link->hello_again_at);
+    if (is_suspect(*link)) at(link->health.due());
+  }
   return next;
 }
 
+// It has failed, and is asked now and then whether it is well again.
+bool Session::is_suspect(const Link& link) const {
+  return !link.health.trusted() && link.state == LinkState::ready && !link.draining && !link.retiring;
+}
+
 // The call's time is up, and nobody else has said so.
-void Session::expire(CallTable::Slot slot) {
+void Session::expire(CallTable::Slot slot, TimePoint now) {
   const auto& entry = table_[slot];
+  const bool is_sent = entry.state == CallState::sent;
+  if (is_sent) failed(at(entry.link), now);
   if (entry.is_hedge) {
-    if (!under_way(entry.twin)) return expire(entry.twin);
+    if (!under_way(entry.twin)) return expire(entry.twin, now);
     send_cancel(slot);
     return drop_hedge(slot);
   }
-  if (entry.state == CallState::sent || entry.state == CallState::resting) {
+  if (is_sent || entry.state == CallState::resting) {
     send_cancel(slot);
     return fail(
         slot, Status::deadline_exceeded,
@@ -153,21 +168,30 @@ void Session::expire(CallTable::Slot slot) {
         slot, entry.lost,
         std::string(held_by(entry.lost)) + ", and there was no time left to make it again: it may have run");
   }
-  switch (state_) {
-    case SessionState::disconnected:
-      return fail(
-          slot, Status::unavailable,
-          "no broker answers at " + config_.endpoint +
-              (handshake_failed_ ? ": something else listens there" : ": is samovard running there?"));
-    case SessionState::greeting:
-    case SessionState::refused:
-      return fail(
-          slot, Status::unavailable,
-          "the broker at " + config_.endpoint + " takes connections, but " +
-              (last_malformed_.empty() ? "does not answer" : "cannot be understood: " + last_malformed_));
-    case SessionState::ready:
-      return fail(slot, Status::deadline_exceeded, "the time was up before the call could be sent");
+  const bool has_broker = std::any_of(
+      links_.begin(), links_.end(), [](const auto& link) { return link && link->state == LinkState::ready; });
+  if (has_broker)
+    return fail(slot, Status::deadline_exceeded, "the time was up before the call could be sent");
+  fail(slot, Status::unavailable, why_waiting());
+}
+
+// There is no broker. What is said of one that takes connections says more than what is said of others.
+std::string Session::why_waiting() const {
+  std::string where;
+  bool something_else = false;
+  for (const auto& link : links_) {
+    if (!link || link->retiring) continue;
+    if (link->state != LinkState::disconnected) {
+      return "the broker at " + link->endpoint + " takes connections, but " +
+             (link->last_malformed.empty() ? "does not answer"
+                                           : "cannot be understood: " + link->last_malformed);
+    }
+    where += (where.empty() ? "" : " or ") + link->endpoint;
+    something_else = something_else || link->handshake_failed;
   }
+  if (where.empty()) return "no broker is known: " + no_links_;
+  return "no broker answers at " + where +
+         (something_else ? ": something else listens there" : ": is samovard running there?");
 }
 
 // --- ends ----------------------------------------------------------------------------------------------
@@ -190,6 +214,7 @@ void Session::fail(CallTable::Slot slot, Status status, std::string message) {
     slot = first;
   }
   auto outcome = local_outcome(status, std::move(message), table_[slot].attempts);
+  if (table_[slot].state == CallState::sent) outcome.endpoint = &at(table_[slot].link).endpoint;
   complete(slot) = std::move(outcome);
 }
 

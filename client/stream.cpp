@@ -111,7 +111,7 @@ class CallbackSink final : public StreamSink {
   void item(Outcome&& item) override {
     const auto call = call_.lock();
     if (stopped_ || !call) return;
-    misfit_ = callbacks_->on_item({std::move(item), call->method, call->driver->endpoint(), false});
+    misfit_ = callbacks_->on_item({std::move(item), call->method, call->driver->endpoints(), false});
     if (misfit_) {
       stopped_ = true;
       return call->driver->cancel(call);
@@ -127,7 +127,7 @@ class CallbackSink final : public StreamSink {
     if (misfit_ || !call) return callbacks->on_end(Result<void>(std::move(*misfit_)));
     const bool idempotent = (call->flags & proto::kIdempotent) != 0;
     callbacks->on_end(
-        Result<void>(Reply{std::move(outcome), call->method, call->driver->endpoint(), idempotent}));
+        Result<void>(Reply{std::move(outcome), call->method, call->driver->endpoints(), idempotent}));
   }
 
  private:
@@ -145,7 +145,7 @@ bool next_item(const std::shared_ptr<PendingCall>& call, Reply& item) {
   auto& sink = static_cast<ReaderSink&>(*call->sink);
   Driver& driver = *call->driver;
   item.method = call->method;
-  item.endpoint = driver.endpoint();
+  item.endpoint = driver.endpoints();
   for (;;) {
     PendingCall bell;
     std::optional<std::uint64_t> window;

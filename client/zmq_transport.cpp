@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMaxMs = 500;
-constexpr const char* kMonitor = "inproc://samovar.monitor";  // each transport has a context of its own
 
 int milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(time.count());
@@ -53,15 +52,31 @@ Buffer to_buffer(zmq::message_t&& message) {
   return {std::move(owner), view};
 }
 
-class ZmqTransport final : public Transport {
+bool take(zmq::socket_t& socket, zmq::message_t& part) {
+  while (zmq_msg_recv(part.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
+    if (zmq_errno() != EINTR) return false;
+  }
+  return true;
+}
+
+bool put(zmq::socket_t& socket, zmq::message_t&& part, bool more) {
+  const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+  while (zmq_msg_send(part.handle(), socket.handle(), flags) < 0) {
+    if (zmq_errno() != EINTR) return false;
+  }
+  return true;
+}
+
+// One link's socket.
+class Connection {
  public:
-  ZmqTransport(const std::string& endpoint, const Keys& keys)
-      : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        secured_(!keys.broker.empty()),
-        context_(1),
-        socket_(context_, zmq::socket_type::dealer),
-        monitor_(context_, zmq::socket_type::pair) {
-    if (wake_fd_.fd < 0) throw std::runtime_error(std::string("no eventfd: ") + std::strerror(errno));
+  using Event = Transport::Event;
+
+  // Each monitor's name is its own within the context.
+  Connection(zmq::context_t& context, const std::string& endpoint, const Keys& keys, std::uint64_t number)
+      : secured_(!keys.broker.empty()),
+        socket_(context, zmq::socket_type::dealer),
+        monitor_(context, zmq::socket_type::pair) {
     using namespace zmq::sockopt;
     socket_.set(immediate, 1);  // no request waits for a connection here, or outlives one
     socket_.set(linger, 0);
@@ -71,7 +86,7 @@ class ZmqTransport final : public Transport {
     socket_.set(heartbeat_timeout, milliseconds(samovar::limits::kHeartbeatTimeout));
     socket_.set(reconnect_ivl, kReconnectMs);
     socket_.set(reconnect_ivl_max, kReconnectMaxMs);
-    if (!keys.broker.empty()) {
+    if (secured_) {
       socket_.set(curve_serverkey, keys.broker);
       socket_.set(curve_publickey, keys.own.public_key);
       socket_.set(curve_secretkey, keys.own.secret_key);
@@ -82,19 +97,21 @@ class ZmqTransport final : public Transport {
     const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
                        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    if (zmq_socket_monitor(socket_.handle(), kMonitor, events) != 0) throw zmq::error_t();
+    const auto address = "inproc://samovar.monitor." + std::to_string(number);
+    if (zmq_socket_monitor(socket_.handle(), address.c_str(), events) != 0) throw zmq::error_t();
     monitor_.set(rcvhwm, 0);
     monitor_.set(linger, 0);
-    monitor_.connect(kMonitor);
+    monitor_.connect(address);
 
     socket_.connect(endpoint);
     socket_fd_ = socket_.get(fd);
     monitor_fd_ = monitor_.get(fd);
   }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { zmq_socket_monitor(socket_.handle(), nullptr, 0); }
 
-  ~ZmqTransport() override { close(); }
-
-  bool receive(Incoming& message) override {
+  bool receive(Incoming& message) {
     zmq::message_t part;
     if (!take(socket_, part)) return false;
     bool more = part.more();
@@ -109,7 +126,7 @@ class ZmqTransport final : public Transport {
     return true;
   }
 
-  bool next_event(Event& event) override {
+  bool next_event(Event& event) {
     zmq::message_t head;
     zmq::message_t address;
     std::uint16_t number = 0;
@@ -134,78 +151,25 @@ class ZmqTransport final : public Transport {
     return true;
   }
 
-  bool send(Message& message) override {
-    if (!put(to_zmq(std::move(message.frame)), !message.attachments.empty())) return false;
+  bool send(Message& message) {
+    if (!put(socket_, to_zmq(std::move(message.frame)), !message.attachments.empty())) return false;
     for (std::size_t i = 0; i < message.attachments.size(); ++i) {
-      put(to_zmq(message.attachments[i]), i + 1 < message.attachments.size());
+      put(socket_, to_zmq(message.attachments[i]), i + 1 < message.attachments.size());
     }
     return true;
   }
 
-  Readiness readiness() override {
+  Transport::Readiness readiness() {
     const int events = socket_.get(zmq::sockopt::events);
     return {(events & ZMQ_POLLIN) != 0, (events & ZMQ_POLLOUT) != 0};
   }
 
-  void wait(std::optional<TimePoint> until) override {
-    pollfd fds[] = {{socket_fd_, POLLIN, 0}, {monitor_fd_, POLLIN, 0}, {wake_fd_.fd, POLLIN, 0}};
-    timespec time{};
-    if (until) {
-      const auto left = std::max(*until - Clock::now(), Duration::zero());
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-      time.tv_sec = seconds.count();
-      time.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
-    }
-    ppoll(fds, 3, until ? &time : nullptr, nullptr);
-    monitor_ready_ = (fds[1].revents & POLLIN) != 0;
-    if ((fds[2].revents & POLLIN) != 0) {
-      std::uint64_t count = 0;
-      [[maybe_unused]] const auto got = read(wake_fd_.fd, &count, sizeof count);
-    }
-  }
-
-  void wake() noexcept override {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto put = write(wake_fd_.fd, &one, sizeof one);
-  }
-
-  void close() override {
-    if (!socket_) return;
-    zmq_socket_monitor(socket_.handle(), nullptr, 0);
-    monitor_.close();
-    socket_.close();
-    context_.close();
-  }
+  int socket_fd() const { return socket_fd_; }
+  int monitor_fd() const { return monitor_fd_; }
+  void monitor_is_ready(bool ready) { monitor_ready_ = ready; }
 
  private:
-  struct Fd {
-    explicit Fd(int number) : fd(number) {}
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    ~Fd() {
-      if (fd >= 0) ::close(fd);
-    }
-    int fd;
-  };
-
-  static bool take(zmq::socket_t& socket, zmq::message_t& part) {
-    while (zmq_msg_recv(part.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
-      if (zmq_errno() != EINTR) return false;
-    }
-    return true;
-  }
-
-  bool put(zmq::message_t&& part, bool more) {
-    const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
-    while (zmq_msg_send(part.handle(), socket_.handle(), flags) < 0) {
-      if (zmq_errno() != EINTR) return false;
-    }
-    return true;
-  }
-
-  Fd wake_fd_;
   const bool secured_;
-  zmq::context_t context_;
   zmq::socket_t socket_;
   zmq::socket_t monitor_;
   int socket_fd_ = -1;
@@ -222,19 +186,100 @@ bool has_port(std::string_view endpoint) {
   return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
 }
 
-}  // namespace
+class ZmqTransport final : public Transport {
+ public:
+  explicit ZmqTransport(Keys keys)
+      : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), keys_(std::move(keys)), context_(1) {
+    if (wake_fd_.fd < 0) throw std::runtime_error(std::string("no eventfd: ") + std::strerror(errno));
+  }
 
-std::unique_ptr<Transport> make_zmq_transport(const std::string& endpoint, const Keys& keys) {
-  const bool known = (endpoint.starts_with("tcp://") && has_port(endpoint)) || endpoint.starts_with("ipc://");
-  try {
-    if (known) return std::make_unique<ZmqTransport>(endpoint, keys);
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINVAL && error.num() != ENAMETOOLONG && error.num() != ENODEV) {
-      throw std::runtime_error("cannot connect to " + endpoint + ": " + error.what());
+  void open(LinkId link, const std::string& endpoint) override {
+    const bool known =
+        (endpoint.starts_with("tcp://") && has_port(endpoint)) || endpoint.starts_with("ipc://");
+    try {
+      if (connections_.size() <= index_of(link)) connections_.resize(index_of(link) + 1);
+      if (known) {
+        at(link) = std::make_unique<Connection>(context_, endpoint, keys_, opened_++);
+        return;
+      }
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINVAL && error.num() != ENAMETOOLONG && error.num() != ENODEV) {
+        throw std::runtime_error("cannot connect to " + endpoint + ": " + error.what());
+      }
+    }
+    throw std::invalid_argument("'" + endpoint +
+                                "' is not an endpoint: write tcp://HOST:PORT, ipc://PATH (at most 107 "
+                                "characters) or dns+tcp://NAME:PORT");
+  }
+
+  void close(LinkId link) override { at(link).reset(); }
+  bool receive(LinkId link, Incoming& message) override { return at(link)->receive(message); }
+  bool next_event(LinkId link, Event& event) override { return at(link)->next_event(event); }
+  bool send(Message& message) override { return at(message.link)->send(message); }
+  Readiness readiness(LinkId link) override { return at(link)->readiness(); }
+
+  void wait(std::optional<TimePoint> until) override {
+    fds_.assign({{wake_fd_.fd, POLLIN, 0}});
+    for (const auto& each : connections_) {
+      if (!each) continue;
+      fds_.push_back({each->socket_fd(), POLLIN, 0});
+      fds_.push_back({each->monitor_fd(), POLLIN, 0});
+    }
+    timespec time{};
+    if (until) {
+      const auto left = std::max(*until - Clock::now(), Duration::zero());
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+      time.tv_sec = seconds.count();
+      time.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
+    }
+    ppoll(fds_.data(), fds_.size(), until ? &time : nullptr, nullptr);
+    auto fd = fds_.begin() + 2;
+    for (const auto& each : connections_) {
+      if (!each) continue;
+      each->monitor_is_ready((fd->revents & POLLIN) != 0);
+      fd += 2;
+    }
+    if ((fds_[0].revents & POLLIN) != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto got = read(wake_fd_.fd, &count, sizeof count);
     }
   }
-  throw std::invalid_argument(
-      "'" + endpoint + "' is not an endpoint: write tcp://HOST:PORT or ipc://PATH (at most 107 characters)");
+
+  void wake() noexcept override {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto put = write(wake_fd_.fd, &one, sizeof one);
+  }
+
+  void close_all() override {
+    connections_.clear();
+    context_.close();
+  }
+
+ private:
+  struct Fd {
+    explicit Fd(int number) : fd(number) {}
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() {
+      if (fd >= 0) ::close(fd);
+    }
+    int fd;
+  };
+
+  std::unique_ptr<Connection>& at(LinkId link) { return connections_[index_of(link)]; }
+
+  Fd wake_fd_;
+  const Keys keys_;
+  zmq::context_t context_;
+  std::vector<std::unique_ptr<Connection>> connections_;  // by LinkId; null: none
+  std::uint64_t opened_ = 0;
+  std::vector<pollfd> fds_;  // kept for its capacity
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_zmq_transport(Keys keys) {
+  return std::make_unique<ZmqTransport>(std::move(keys));
 }
 
 }  // namespace samovar::client

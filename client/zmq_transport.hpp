@@ -1,4 +1,4 @@
-// A DEALER socket with its monitor. The only file of the client that knows libzmq.
+// DEALER sockets, each with its monitor. The only file of the client that knows libzmq.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,7 @@ struct Keys {
   std::string broker;  // its public one
 };
 
-// Starts to connect, in the background. Throws std::invalid_argument when the endpoint is none, and
-// std::runtime_error when the system refuses sockets.
-std::unique_ptr<Transport> make_zmq_transport(const std::string& endpoint, const Keys& keys);
+// The same keys for all brokers. Throws std::runtime_error when the system refuses what it takes.
+std::unique_ptr<Transport> make_zmq_transport(Keys keys);
 
 }  // namespace samovar::client

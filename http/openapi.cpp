@@ -106,7 +106,8 @@ Json operation_of(const Json& method, const std::string& service, const std::str
   if (method.is_object() && method.contains("description")) operation["description"] = method["description"];
   operation["parameters"] = {{{"$ref", "#/components/parameters/timeout"}},
                              {{"$ref", "#/components/parameters/idempotent"}},
-                             {{"$ref", "#/components/parameters/priority"}}};
+                             {{"$ref", "#/components/parameters/priority"}},
+                             {{"$ref", "#/components/parameters/affinity"}}};
   operation["requestBody"] = {
       {"content", {{"application/json", {{"schema", body_schema(method, service)}}}}}};
   operation["responses"] = {
@@ -143,7 +144,9 @@ Json openapi_of(const std::vector<Described>& services, const std::string& versi
         {"idempotent",
          header("Samovar-Idempotent", "It may run twice, after a loss.", {{"enum", {"true", "false"}}})},
         {"priority", header("Samovar-Priority", "Which queued calls go first.",
-                            {{"enum", {"urgent", "normal", "bulk"}}})}}},
+                            {{"enum", {"urgent", "normal", "bulk"}}})},
+        {"affinity", header("Samovar-Affinity", "Calls with the same key prefer the same worker.",
+                            {{"type", "string"}})}}},
       {"responses",
        {{"problem",
          {{"description", "It has failed."},

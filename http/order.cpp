@@ -65,6 +65,7 @@ Order Order::read(const std::string& body, const Header& header, const Schema& s
   order.idempotent.on = is_on(header("Samovar-Idempotent"), "Samovar-Idempotent");
   if (const auto text = header("Samovar-Priority"); !text.empty()) order.priority = priority_of(text);
   order.traceparent = header("traceparent");
+  order.affinity = header("Samovar-Affinity");
   return order;
 }
 

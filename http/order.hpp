@@ -23,6 +23,7 @@ struct Order {
   Idempotent idempotent{false};
   std::optional<Priority> priority;
   std::string traceparent;  // W3C; empty: none
+  std::string affinity;     // likewise
 
   // A body that is a JSON array has the arguments, an object has those by name. Throws Problem for what is wrong.
   // `schema` is that of the method's service.
@@ -34,10 +35,11 @@ struct Order {
   auto with_options(const Make& make) const {
     const auto body = packed(args, kwargs);
     const auto trace = samovar::traceparent(traceparent);
-    if (timeout && priority) return make(body, idempotent, trace, samovar::timeout(*timeout), *priority);
-    if (timeout) return make(body, idempotent, trace, samovar::timeout(*timeout));
-    if (priority) return make(body, idempotent, trace, *priority);
-    return make(body, idempotent, trace);
+    const auto key = samovar::affinity(affinity);
+    if (timeout && priority) return make(body, idempotent, trace, key, samovar::timeout(*timeout), *priority);
+    if (timeout) return make(body, idempotent, trace, key, samovar::timeout(*timeout));
+    if (priority) return make(body, idempotent, trace, key, *priority);
+    return make(body, idempotent, trace, key);
   }
 };
 

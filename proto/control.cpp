@@ -185,7 +185,7 @@ Malformed decode(std::string_view frame, ProtocolError& out) {
 Malformed decode(std::string_view frame, Notice& out) {
   std::string_view map;
   if (auto why = decode_control(frame, map)) return why;
-  return MapReader(map).field("reason", out.reason).verdict();
+  return MapReader(map).field("reason", out.reason).field("answer", out.answer).verdict();
 }
 
 std::string encode(std::uint64_t epoch, const PeerHello& in) {
@@ -302,7 +302,10 @@ std::string encode(std::uint64_t epoch, const ProtocolError& in) {
 }
 
 std::string encode(Kind kind, std::uint64_t epoch, const Notice& in) {
-  return MapWriter().field("reason", clipped(in.reason)).message(kind, epoch);
+  MapWriter map;
+  map.field("reason", clipped(in.reason));
+  if (in.answer) map.flag("answer", true);
+  return map.message(kind, epoch);
 }
 
 Malformed decode_error(std::string_view map, ErrorValue& out) {

@@ -109,6 +109,7 @@ struct ProtocolError {
 // REGISTER_AGAIN, DRAIN, DRAINED.
 struct Notice {
   std::string reason;
+  bool answer = false;  // DRAIN from the broker: it waits a little for DRAINED
 };
 
 // The map of an error reply.

@@ -107,9 +107,22 @@ bool Cursor::read_str(std::string_view& text) {
   } else {
     return false;
   }
-  if (left() - header < n) return false;
-  text = {at_ + header, static_cast<std::size_t>(n)};
-  at_ += header + n;
+  return read_bytes(header, n, text);
+}
+
+bool Cursor::read_bin(std::string_view& bytes) {
+  if (at_ == end_) return false;
+  const std::uint8_t b = byte();
+  if (b < 0xc4 || b > 0xc6) return false;
+  const std::size_t width = std::size_t{1} << (b - 0xc4);
+  std::uint64_t n = 0;
+  return read_big_endian(1, width, n) && read_bytes(1 + width, n, bytes);
+}
+
+bool Cursor::read_bytes(std::size_t header, std::uint64_t size, std::string_view& bytes) {
+  if (left() - header < size) return false;
+  bytes = {at_ + header, static_cast<std::size_t>(size)};
+  at_ += header + size;
   return true;
 }
 

@@ -15,6 +15,7 @@ class Cursor {
   bool read_array(std::uint32_t& size) { return read_container(0x90, 0xdc, size); }
   bool read_map(std::uint32_t& size) { return read_container(0x80, 0xde, size); }
   bool read_str(std::string_view& text);
+  bool read_bin(std::string_view& bytes);
   // Any non-negative integer.
   bool read_uint(std::uint64_t& number) {
     if (at_ == end_ || byte() > 0x7f) return read_long_uint(number);
@@ -60,6 +61,8 @@ class Cursor {
   bool read_big_endian(std::size_t header, std::size_t width, std::uint64_t& number) const;
   bool skip_any(int depth, std::string_view& value);
   bool read_container(std::uint8_t fix, std::uint8_t wide, std::uint32_t& size);
+  // `size`: of the value, behind a header of so many bytes.
+  bool read_bytes(std::size_t header, std::uint64_t size, std::string_view& bytes);
   bool read_long_uint(std::uint64_t& number);
 
   const char* at_;

@@ -43,6 +43,7 @@ struct Extensions {
   std::uint32_t window = kDefaultWindow;
   std::uint64_t schema = 0;
   std::string_view traceparent;
+  std::string_view affinity;
 };
 
 // Reads ext behind the cursor. `wrong` is set where it spoils its item alone. Attachments must add up, so a
@@ -63,6 +64,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
   std::string_view window = kNil;
   std::string_view schema = kNil;
   std::string_view traceparent = kNil;
+  std::string_view affinity = kNil;
   for (std::uint32_t i = 0; i < entries; ++i) {
     std::string_view key;
     std::string_view value;
@@ -76,6 +78,7 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
     if (key == "window") window = value;
     if (key == "schema") schema = value;
     if (key == "traceparent") traceparent = value;
+    if (key == "affinity") affinity = value;
   }
   std::uint64_t number = 0;
   if (!Cursor(attachments).at_nil()) {
@@ -93,6 +96,9 @@ Malformed read_ext(Cursor& cursor, std::string_view& ext, Extensions& known, con
   }
   if (read_prefix(schema, number)) known.schema = number;
   if (!Cursor(traceparent).read_str(known.traceparent)) known.traceparent = {};
+  if (!Cursor(affinity).read_str(known.affinity) && !Cursor(affinity).read_bin(known.affinity)) {
+    known.affinity = {};
+  }
   return nullptr;
 }
 
@@ -162,6 +168,7 @@ Malformed decode_requests(std::string_view frame, std::size_t attachments, std::
     item.window = known.window;
     item.schema = known.schema;
     item.traceparent = known.traceparent;
+    item.affinity = known.affinity;
     claimed += item.attachments;
   }
   if (!cursor.at_end()) return "bytes follow the message's array";

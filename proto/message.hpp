@@ -66,6 +66,7 @@ struct RequestItem {
   std::uint32_t window = kDefaultWindow;  // of a stream
   std::uint64_t schema = 0;               // the hash of what the caller was built against; 0: it does not say
   std::string_view traceparent;           // W3C; empty: the call is not traced
+  std::string_view affinity;              // calls with an equal one prefer the same worker; empty: none
   const char* wrong = nullptr;            // well-formed but not acceptable: why; id is valid
 
   // args, kwargs and ext are neighbours on the wire, and are handed on as one piece.

@@ -18,6 +18,7 @@ struct Client {
   Epoch epoch{};
   std::string name;
   bool same_clock = false;
+  bool drained = false;               // it has heard that the broker drains
   GrantPtr grant;                     // null without security
   const Service* may_call = nullptr;  // the last that it was found to be allowed
   IdTable<Request> outstanding;       // by the client's own id

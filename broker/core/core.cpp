@@ -312,7 +312,7 @@ void Core::tick(TimePoint now) {
 }
 
 void Core::say_drain(PeerId client, Epoch epoch) {
-  const proto::Notice notice{"the broker is going away"};
+  const proto::Notice notice{"the broker is going away", true};
   outbox_.control(Side::frontend, client, proto::encode(proto::Kind::drain, raw(epoch), notice));
 }
 
@@ -333,6 +333,15 @@ void Core::handle(const event::Shutdown&, TimePoint now) {
     settle(*errand.request, Status::broker_lost, error, now);
     forget(*errand.request);
   }
+}
+
+void Core::handle(const event::Drained& event, TimePoint now) {
+  Client* client = client_of(event.peer, event.epoch, now);
+  if (client && draining_) client->drained = true;
+}
+
+bool Core::clients_drained() const {
+  return std::all_of(clients_.begin(), clients_.end(), [](const auto& each) { return each.second->drained; });
 }
 
 Core::Sizes Core::sizes() const {

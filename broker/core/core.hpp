@@ -70,6 +70,7 @@ class Core {
   void handle(const event::Cancel& event, TimePoint now);
   void handle(const event::Ready& event, TimePoint now);
   void handle(const event::Drain& event, TimePoint now);
+  void handle(const event::Drained& event, TimePoint now);
   void handle(const event::Pool& event, TimePoint now);
   void handle(const event::Obituary& event, TimePoint now);
   void handle(const event::CommandDone& event, TimePoint now);
@@ -96,6 +97,8 @@ class Core {
   bool draining() const { return draining_; }
   // After Shutdown: every request has ended.
   bool drained() const { return draining_ && in_flight_.empty(); }
+  // And every client knows: no request is on its way any more.
+  bool clients_drained() const;
 
   const Counters& counters() const { return counters_; }
   std::uint64_t outcomes(Status status) const { return outcomes_[static_cast<std::size_t>(status)]; }

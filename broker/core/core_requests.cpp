@@ -1,9 +1,11 @@
 // A request from its acceptance to its worker, and back.
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
 #include "broker/core/core.hpp"
 #include "broker/core/errors.hpp"
+#include "broker/core/siphash.hpp"
 #include "proto/codec.hpp"
 #include "proto/cursor.hpp"
 
@@ -115,6 +117,8 @@ Request& Core::take_request(Client& client, const proto::RequestItem& item, Serv
   request.default_timeout = item.timeout_us == 0;
   request.default_priority = !item.has_priority;
   request.priority = item.has_priority || !method ? item.priority : method->priority;
+  request.affinity =
+      item.affinity.empty() ? 0 : std::max<std::uint64_t>(SipHash(0).add(item.affinity).value(), 1);
   request.id = item.id;
   request.client = &client;
   request.service = &service;
@@ -210,7 +214,8 @@ void Core::dispatch(Service& service, TimePoint now) {
       continue;
     }
     const auto estimate = request->method ? request->method->run_time.us() : std::nullopt;
-    Worker* worker = service.ready.pick(estimate);
+    Worker* worker = request->affinity == 0 ? service.ready.pick(estimate)
+                                            : service.ready.pick_for(request->affinity, estimate);
     if (!worker) break;
     hand_over(*request, *worker, now);
   }

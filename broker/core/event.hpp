@@ -75,6 +75,12 @@ struct Drain {
   Epoch epoch;
 };
 
+// A client's answer to DRAIN: it sends no more requests.
+struct Drained {
+  PeerId peer;
+  Epoch epoch;
+};
+
 struct Pool {
   PeerId peer;
   Epoch epoch;

@@ -108,8 +108,9 @@ struct Request {
 
   Worker* worker = nullptr;  // in flight and abandoned
   DispatchId dispatch_id{};
-  Link<Request> link;        // in the queue, among those that its worker holds, or among followers
-  Flight* flight = nullptr;  // of a pure method: that which it leads or follows
+  Link<Request> link;          // in the queue, among those that its worker holds, or among followers
+  std::uint64_t affinity = 0;  // hash of the key that ext gives; 0: none
+  Flight* flight = nullptr;    // of a pure method: that which it leads or follows
 };
 
 }  // namespace samovar::broker

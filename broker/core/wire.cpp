@@ -18,6 +18,7 @@ bool belongs(Side side, std::uint64_t kind) {
     case Kind::hello: return true;
     case Kind::request:
     case Kind::window:
+    case Kind::drained:
     case Kind::cancel: return side == Side::frontend;
     case Kind::reply:
     case Kind::items:
@@ -75,6 +76,7 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
       return pass(proto::CommandDone{}, [&](auto done) {
         return event::CommandDone{peer, epoch, std::move(done)};
       });
+    case Kind::drained: return pass(proto::Notice{}, [&](auto) { return event::Drained{peer, epoch}; });
     case Kind::drain: return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
     case Kind::window: {
       std::vector<proto::Window> windows;

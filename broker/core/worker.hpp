@@ -29,6 +29,8 @@ struct Worker {
   std::string supervisor;  // token; empty: nobody will send an obituary
   std::uint32_t credit = 1;
   std::uint32_t concurrency = 1;  // requests that it runs at the same time
+  std::uint32_t brokers = 1;      // that it serves: of its time, each has an equal part
+  std::uint64_t uid = 0;          // the same at all of them
   std::uint32_t slots() const { return std::min(credit, concurrency); }
   std::uint64_t generation = 0;  // of the code and data that it has loaded
   std::uint64_t schema = 0;      // the hash of what it has announced; 0: nothing
@@ -67,6 +69,9 @@ class Roster {
   // A worker that may take `estimate_us` more, or nullptr. One below its concurrency may take anything, and only such a
   // one what is unmeasured (empty).
   Worker* pick(std::optional<double> estimate_us) const;
+  // Of those that may take it, the one that ranks highest for this key: an order of all workers that is the same at every
+  // broker and stays as workers come and go. Looks at every worker.
+  Worker* pick_for(std::uint64_t affinity, std::optional<double> estimate_us) const;
 
   std::size_t size() const { return size_; }
   std::size_t slots() const { return slots_; }  // requests that they can run at the same time
@@ -78,6 +83,7 @@ class Roster {
   static constexpr std::size_t kFull = kWaiting + 12;  // takes nothing more
   static constexpr std::size_t kShelves = kFull + 1;
   static std::size_t shelf_of(Worker& worker);
+  static bool takes(const Worker& worker, std::optional<double> estimate_us);
   void put(Worker& worker, std::size_t shelf);
   void take(Worker& worker);
 

@@ -45,7 +45,7 @@ const BROKER_HELLO = {
   default_timeout_us: "uint!",
   max_timeout_us: "uint!",
 } as const;
-const NOTICE = { reason: "str" } as const;
+const NOTICE = { reason: "str", answer: "bool" } as const;
 const PROTOCOL_ERROR = { message: "str!", got: "uint", speaks: "uints", unauthorized: "bool" } as const;
 const ERROR = {
   message: "str",
@@ -134,7 +134,8 @@ export type Message = { epoch: number } & (
   | { kind: "hello"; hello: BrokerHello }
   | { kind: "reply"; items: ReplyItem[] }
   | { kind: "items"; items: StreamItem[] }
-  | { kind: "register_again" | "drain"; reason: string | undefined }
+  | { kind: "register_again"; reason: string | undefined }
+  | { kind: "drain"; reason: string | undefined; answer: boolean }
   | { kind: "protocol_error"; error: ProtocolError }
   | { kind: "probe" }
 );
@@ -173,8 +174,10 @@ export function decodeMessage(frames: readonly Uint8Array[]): Message {
     }
     case Kind.registerAgain:
       return { kind: "register_again", epoch, reason: control(NOTICE).reason };
-    case Kind.drain:
-      return { kind: "drain", epoch, reason: control(NOTICE).reason };
+    case Kind.drain: {
+      const { reason, answer = false } = control(NOTICE);
+      return { kind: "drain", epoch, reason, answer };
+    }
     case Kind.protocolError:
       return { kind: "protocol_error", epoch, error: control(PROTOCOL_ERROR) };
     default:

@@ -591,6 +591,7 @@ def controls():
         control("register again without a reason", "register_again", {}, epoch=0),
         control("a worker drains", "drain", {}),
         control("the broker drains", "drain", {"reason": "SIGTERM", "grace_ms": 10_000}),
+        control("the broker drains and waits for an answer", "drain", {"reason": "SIGTERM", "answer": True}),
         control("drained", "drained", {}),
         *[control(f"a pool is {state}", "pool", {"service": "segment", "state": state, "wanted": 4, "alive": alive,
                                                  "restarts": 2})
@@ -806,7 +807,7 @@ def malformed():
                 "command": ({"id": 7, "command": "scale", "args": [8]}, ("id", "command")),
                 "command_done": ({"id": 7, "ok": True, "message": "m", "result": {"generation": 3}}, ("id", "ok")),
                 "protocol_error": ({"message": "m", "got": 2, "speaks": [1], "unauthorized": True}, ("message",)),
-                "register_again": ({"reason": "r"}, ()), "drain": ({"reason": "r"}, ()), "drained": ({"reason": "r"}, ())}
+                **{kind: ({"reason": "r", "answer": True}, ()) for kind in ("register_again", "drain", "drained")}}
     for kind, (full, required) in controls.items():
         epoch = 0 if kind == "hello" else EPOCH
         number_of_kind = KINDS[kind]

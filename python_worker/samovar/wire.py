@@ -238,7 +238,9 @@ def decode_broker_hello(message: Message) -> BrokerHello:
 
 def decode_notice(message: Message) -> str:
     """The reason of REGISTER_AGAIN, DRAIN or DRAINED; "" when it has none. Raises WireError."""
-    text: str = _field(control_map(message), "reason", str, "")
+    content = control_map(message)
+    _field(content, "answer", bool, False)
+    text: str = _field(content, "reason", str, "")
     return text
 
 

@@ -388,6 +388,8 @@ void Story::act(const Line& line) {
     told(line);
   } else if (verb == "drain") {
     send(name(), proto::encode(proto::Kind::drain, greeted(name()).epoch, proto::Notice{}));
+  } else if (verb == "drained") {
+    send(name(), proto::encode(proto::Kind::drained, greeted(name()).epoch, proto::Notice{}));
   } else if (verb == "lost") {
     core_->handle(broker::event::PeerLost{peer(name()).id}, now_);
     peers_.erase(name());
@@ -436,8 +438,12 @@ void Story::expect(const Line& line) {
     if (!core_->drained()) fail(line, "it is not drained");
   } else if (line.words[1] == "undrained") {
     if (core_->drained()) fail(line, "it is drained");
+  } else if (line.words[1] == "clients_drained") {
+    if (!core_->clients_drained()) fail(line, "a client has not answered DRAIN");
+  } else if (line.words[1] == "clients_undrained") {
+    if (core_->clients_drained()) fail(line, "all clients have answered DRAIN");
   } else {
-    fail(line, "expect counters, sizes, drained or undrained");
+    fail(line, "expect counters, sizes, drained, undrained, clients_drained or clients_undrained");
   }
 }
 

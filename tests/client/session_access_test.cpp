@@ -42,7 +42,7 @@ TEST_CASE("a refused HELLO is said again after 5 s, and calls meanwhile end as u
   const auto call = h.submit();
   h.messages();
   h.give(refusal());
-  CHECK(h.session.state() == SessionState::refused);
+  CHECK(h.session.state() == LinkState::refused);
   CHECK(h.outcome_of(call).status == Status::unauthorized);
   const auto refused = h.submit();
   CHECK(h.outcome_of(refused).status == Status::unauthorized);

@@ -13,7 +13,7 @@ constexpr Tries kThree{.max_attempts = 3, .backoff = 10ms, .max_backoff = 1s};
 struct Again : Harness {
   explicit Again(double budget = 0.1) {
     config.retry_budget = budget;
-    session = Session(config);
+    session = OneLink(config);
     make_ready();
   }
 

@@ -294,7 +294,7 @@ TEST_CASE("calls beyond the limits are refused at once as overloaded") {
 
   Harness bytes;
   bytes.config.max_waiting_bytes = 1000;
-  bytes.session = Session(bytes.config);
+  bytes.session = OneLink(bytes.config);
   bytes.submit(10s, 0, std::string(900, 'x'));
   CHECK(bytes.outcome_of(bytes.submit(10s, 0, std::string(900, 'x'))).status == Status::overloaded);
 }

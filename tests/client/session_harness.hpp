@@ -11,6 +11,7 @@
 #include "proto/codec.hpp"
 #include "proto/control.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/one_link.hpp"
 
 namespace samovar::client {
 
@@ -21,7 +22,6 @@ inline const std::string kEmptyTail("\x90\xc0\xc0", 3);  // [], nil, nil
 struct Harness {
   SessionConfig config = [] {
     SessionConfig c;
-    c.endpoint = "ipc://broker";
     c.name = "test";
     c.pid = 42;
     c.clock = "host";
@@ -29,7 +29,7 @@ struct Harness {
     c.id_seed = 7;
     return c;
   }();
-  Session session{config};
+  OneLink session{config};
   TimePoint now{1'000s};
   std::uint64_t epoch = 0;
   proto::BrokerHello broker = [] {
@@ -44,7 +44,7 @@ struct Harness {
 
   explicit Harness(std::size_t max_outstanding = 1000) {
     config.max_outstanding = max_outstanding;
-    session = Session(config);
+    session = OneLink(config);
   }
 
   CallPtr submit(Duration timeout = 10s, std::uint32_t flags = 0, std::string tail = kEmptyTail) {
@@ -114,19 +114,19 @@ struct Harness {
   void make_ready() {
     session.connected(now);
     welcome(1);
-    REQUIRE(session.state() == SessionState::ready);
+    REQUIRE(session.state() == LinkState::ready);
   }
   void make_refused() {
     session.connected(now);
     messages();
     give(proto::encode(0, proto::ProtocolError{"speak version 9", 1, {9}}));
-    REQUIRE(session.state() == SessionState::refused);
+    REQUIRE(session.state() == LinkState::refused);
   }
 
-  void make(SessionState state) {
-    if (state == SessionState::greeting) session.connected(now), messages();
-    if (state == SessionState::ready) make_ready();
-    if (state == SessionState::refused) make_refused();
+  void make(LinkState state) {
+    if (state == LinkState::greeting) session.connected(now), messages();
+    if (state == LinkState::ready) make_ready();
+    if (state == LinkState::refused) make_refused();
     REQUIRE(session.state() == state);
   }
 

@@ -9,9 +9,9 @@ TEST_CASE("a session says HELLO when it is connected, and sends what waits once 
   const auto call = h.submit();
   CHECK(h.messages().empty());
   h.session.connected(h.now);
-  CHECK(h.session.state() == SessionState::greeting);
+  CHECK(h.session.state() == LinkState::greeting);
   h.welcome(77);
-  CHECK(h.session.state() == SessionState::ready);
+  CHECK(h.session.state() == LinkState::ready);
   h.now += 1s;
   const auto items = h.requests();
   REQUIRE(items.size() == 1);
@@ -40,14 +40,14 @@ TEST_CASE(
   CHECK(h.session.next_deadline() == h.now + 5s);
   h.broker.nonce = first;
   h.give(proto::encode(5, h.broker));  // too late: the broker has given that epoch up
-  CHECK(h.session.state() == SessionState::greeting);
+  CHECK(h.session.state() == LinkState::greeting);
   CHECK(h.session.counters().stale_messages == 1);
   const auto call = h.submit(1s);
   h.session.tick(h.now += 1s);
   CHECK(h.outcome_of(call).status == Status::unavailable);
   h.broker.nonce = second;
   h.give(proto::encode(6, h.broker));
-  CHECK(h.session.state() == SessionState::ready);
+  CHECK(h.session.state() == LinkState::ready);
 }
 
 TEST_CASE(
@@ -71,7 +71,7 @@ TEST_CASE(
   const auto outcome = h.outcome_of(sent);
   CHECK(outcome.status == Status::broker_lost);
   CHECK(outcome.attempt == 1);
-  if (h.session.state() == SessionState::disconnected) h.session.connected(h.now);
+  if (h.session.state() == LinkState::disconnected) h.session.connected(h.now);
   h.welcome(2);
   const auto items = h.requests();
   REQUIRE(items.size() == 1);
@@ -159,13 +159,13 @@ TEST_CASE("PROTOCOL_ERROR later on ends what was sent, since nobody knows which 
   const auto waiting = h.submit();
   h.give(proto::encode(0, proto::ProtocolError{"bad bundle", {}, {}}));
   CHECK(h.outcome_of(sent).status == Status::protocol_error);
-  CHECK(h.session.state() == SessionState::ready);
+  CHECK(h.session.state() == LinkState::ready);
   CHECK(h.requests().at(0).id == static_cast<std::uint64_t>(waiting->id));
 }
 
 TEST_CASE("a malformed message is counted and dropped, whatever the state") {
-  const auto state = GENERATE(SessionState::disconnected, SessionState::greeting, SessionState::ready,
-                              SessionState::refused);
+  const auto state =
+      GENERATE(LinkState::disconnected, LinkState::greeting, LinkState::ready, LinkState::refused);
   Harness h;
   h.make(state);
   for (const auto& bad : {std::string(), std::string("\xc1"), std::string("\x93\x01\x63\x01", 4),
@@ -208,8 +208,8 @@ TEST_CASE("a broker that speaks another version is unavailable, and the message 
 }
 
 TEST_CASE("events that do not fit a state change nothing") {
-  const auto state = GENERATE(SessionState::disconnected, SessionState::greeting, SessionState::ready,
-                              SessionState::refused);
+  const auto state =
+      GENERATE(LinkState::disconnected, LinkState::greeting, LinkState::ready, LinkState::refused);
   Harness h;
   h.make(state);
   const auto counted = h.session.counters().stale_messages;
@@ -223,7 +223,7 @@ TEST_CASE("events that do not fit a state change nothing") {
   h.give(h.reply(CallId{1}));
   CHECK(h.session.counters().stale_messages == counted + 3);
   CHECK(h.session.state() == state);
-  if (state != SessionState::ready) {
+  if (state != LinkState::ready) {
     h.give(notice(proto::Kind::register_again, 0));
     CHECK(h.session.counters().stale_messages == counted + 4);
     CHECK(h.session.state() == state);
@@ -232,9 +232,9 @@ TEST_CASE("events that do not fit a state change nothing") {
   CHECK(h.none_completed());
 
   h.session.disconnected(h.now);
-  CHECK(h.session.state() == SessionState::disconnected);
+  CHECK(h.session.state() == LinkState::disconnected);
   h.session.connected(h.now);
-  CHECK(h.session.state() == SessionState::greeting);
+  CHECK(h.session.state() == LinkState::greeting);
 }
 
 TEST_CASE("DRAIN ends a call that waits to be sent again as broker_lost: it may have run") {
@@ -270,8 +270,24 @@ TEST_CASE(
   CHECK(h.requests().at(0).id == static_cast<std::uint64_t>(later->id));
 }
 
+TEST_CASE("a DRAIN that wants an answer gets it behind the requests that were sent, once") {
+  Harness h;
+  h.make_ready();
+  h.submit();
+  h.requests();
+  h.give(proto::encode(proto::Kind::drain, h.epoch, proto::Notice{"bye", true}));
+  Message message;
+  REQUIRE(h.session.next_message(h.now, message));
+  h.session.not_sent();
+  const auto said = h.messages();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].frame == proto::encode(proto::Kind::drained, h.epoch, proto::Notice{}));
+  h.give(notice(proto::Kind::drain, h.epoch));
+  CHECK(h.messages().empty());
+}
+
 TEST_CASE("PROTOCOL_ERROR before there is a HELLO, or behind the one that refused, is stale") {
-  const auto state = GENERATE(SessionState::disconnected, SessionState::refused);
+  const auto state = GENERATE(LinkState::disconnected, LinkState::refused);
   Harness h;
   h.make(state);
   const auto counted = h.session.counters().stale_messages;
@@ -281,7 +297,7 @@ TEST_CASE("PROTOCOL_ERROR before there is a HELLO, or behind the one that refuse
   h.session.connected(h.now);
   h.give(proto::encode(0, proto::ProtocolError{"late", {}, {}}));  // HELLO has not been said yet
   CHECK(h.session.counters().stale_messages == counted + 2);
-  CHECK(h.session.state() == SessionState::greeting);
+  CHECK(h.session.state() == LinkState::greeting);
 }
 
 TEST_CASE("a malformed PROTOCOL_ERROR refuses nothing") {
@@ -290,7 +306,7 @@ TEST_CASE("a malformed PROTOCOL_ERROR refuses nothing") {
   h.messages();
   h.give(std::string("\x94\x01\x0c\x00\x05", 5));
   CHECK(h.session.counters().malformed == 1);
-  CHECK(h.session.state() == SessionState::greeting);
+  CHECK(h.session.state() == LinkState::greeting);
 }
 
 TEST_CASE("a broker that takes connections and says nothing is unavailable") {
@@ -308,7 +324,7 @@ TEST_CASE("a key that is refused while there is a connection changes nothing") {
   Harness h;
   h.make_ready();
   h.session.unauthorized("refuses the key", h.now);
-  CHECK(h.session.state() == SessionState::ready);
+  CHECK(h.session.state() == LinkState::ready);
   const auto call = h.submit();
   CHECK(h.requests().at(0).id == static_cast<std::uint64_t>(call->id));
 }

@@ -42,10 +42,14 @@ def core() -> Iterator[bytes]:
 
 
 def session() -> Iterator[bytes]:
-    ready = bytes([7, 0, 2, 0, 0, 2, 0, 4, 4])  # welcome, two calls, which are sent
+    two_calls = [2, 0, 0, 0, 2, 0, 4, 0, 4]  # which are sent
+    one = bytes([0, 7, 0, 0, *two_calls])  # a broker, which is ready
+    two = bytes([1, 7, 0, 0, 7, 1, 0, *two_calls])
     for frame, attachments in vectors():
         if attachments <= 7:
-            yield ready + bytes([16, 1 | attachments << 5, *divmod(len(frame), 256)]) + frame
+            raw = bytes([16, 0, 1 | attachments << 5, *divmod(len(frame), 256)]) + frame
+            yield one + raw
+            yield two + raw
 
 
 def config() -> Iterator[bytes]:

@@ -1,6 +1,9 @@
-// The client's session and a hostile broker. Input: a script, of which each step is a number and its operands.
+// The client's session and one to three hostile brokers. Input: how many, and a script, of which each step is a number and its
+// operands.
 // Each call ends once, after its items, which have no gap; what is sent can be decoded and keeps to the broker's limits;
 // and when time has passed nothing is outstanding.
+#include <algorithm>
+#include <array>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -27,9 +30,10 @@ constexpr std::array<std::string_view, 4> kMethods{"s.m", "other.method", "no_se
 constexpr std::array<std::uint64_t, 4> kBundles{1024, 3, 0, std::uint64_t{1} << 53};
 constexpr std::array<std::uint64_t, 4> kBodies{1 << 20, 80, 4000, 0};
 
+const std::string kEndpoint = "ipc://broker";
+
 SessionConfig config() {
   SessionConfig config;
-  config.endpoint = "ipc://broker";
   config.name = "fuzz";
   config.max_outstanding = 40;
   config.max_waiting_bytes = 5000;
@@ -42,16 +46,20 @@ class Play {
   explicit Play(Script script) : script_(script) {}
 
   void run() {
-    constexpr Act kActs[] = {&Play::connected, &Play::disconnected, &Play::submit,   &Play::submit,
-                             &Play::send,      &Play::not_sent,     &Play::hello,    &Play::welcome,
-                             &Play::reply,     &Play::items,        &Play::cancel,   &Play::widen,
-                             &Play::notice,    &Play::refuse,       &Play::time,     &Play::next_deadline,
-                             &Play::raw,       &Play::cancel_all,   &Play::handshake};
+    brokers_.resize(1 + script_.below(3));
+    for (auto& broker : brokers_) broker.link = session_.add_link(kEndpoint);
+    constexpr Act kActs[] = {&Play::connected, &Play::disconnected, &Play::submit,    &Play::submit,
+                             &Play::send,      &Play::not_sent,     &Play::hello,     &Play::welcome,
+                             &Play::reply,     &Play::items,        &Play::cancel,    &Play::widen,
+                             &Play::notice,    &Play::refuse,       &Play::time,      &Play::next_deadline,
+                             &Play::raw,       &Play::cancel_all,   &Play::handshake, &Play::busy,
+                             &Play::replace};
     for (int steps = 0; !script_.done() && steps < 300; ++steps) {
       (this->*kActs[script_.byte() % std::size(kActs)])();
       settle();
     }
     // Nobody says anything any more: each call has its deadline, or the longest that a broker may set.
+    for (const auto& broker : brokers_) session_.set_busy(broker.link, false);
     for (int i = 0; i < 4; ++i) {
       now_ += 25h;
       settle();
@@ -69,6 +77,17 @@ class Play {
     CallPtr call;
     std::uint64_t items = 0;
   };
+  // What one has said and heard.
+  struct Broker {
+    LinkId link{};
+    std::uint64_t nonce = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t last_sent = 0;
+    std::uint64_t max_body = 0;
+    std::uint64_t max_bundle = 0;
+  };
+
+  Broker& some_broker() { return brokers_[script_.below(brokers_.size())]; }
 
   void settle() {
     session_.tick(now_);
@@ -93,9 +112,19 @@ class Play {
     expect(session_.waiting() <= session_.outstanding(), "what waits is outstanding");
   }
 
-  void connected() { session_.connected(now_); }
-  void disconnected() { session_.disconnected(now_); }
-  void handshake() { session_.handshake_failed(); }
+  void connected() { session_.connected(some_broker().link, now_); }
+  void disconnected() { session_.disconnected(some_broker().link, now_); }
+  void handshake() { session_.handshake_failed(some_broker().link); }
+  void busy() { session_.set_busy(some_broker().link, script_.flag()); }
+  // The broker is not one any more, and another one is.
+  void replace() {
+    Broker& broker = some_broker();
+    if (session_.links().size() >= 8) return;
+    session_.retire(broker.link);
+    if (session_.is_over(broker.link)) session_.remove_link(broker.link);
+    broker = {};
+    broker.link = session_.add_link(kEndpoint);
+  }
   void cancel_all() { session_.cancel_all(); }
 
   void submit() {
@@ -133,27 +162,35 @@ class Play {
   bool take_message() {
     Message message;
     if (!session_.next_message(now_, message)) return false;
+    Broker* const known = broker_of(message.link);
+    if (!known) return true;  // one that is being retired
+    Broker& broker = *known;
     const auto attachments = message.attachments.size();
+    const auto state = session_.link(broker.link).state;
     proto::Head head;
     expect_none(proto::decode_head(message.frame, head));
     if (head.kind == static_cast<std::uint64_t>(Kind::hello)) {
       proto::PeerHello hello;
       expect_none(proto::decode(message.frame, hello));
-      expect(session_.state() == SessionState::greeting && head.epoch == 0, "HELLO greets");
-      nonce_ = hello.nonce;
+      expect(state == LinkState::greeting && head.epoch == 0, "HELLO greets");
+      broker.nonce = hello.nonce;
       return true;
     }
-    expect(session_.state() == SessionState::ready && head.epoch == epoch_, "only who is ready sends");
-    const auto most = std::clamp<std::uint64_t>(max_bundle_, 1, samovar::limits::kMaxBundle);
+    expect(state == LinkState::ready && head.epoch == broker.epoch, "only who is ready sends");
+    const auto most = std::clamp<std::uint64_t>(broker.max_bundle, 1, samovar::limits::kMaxBundle);
     if (head.kind == static_cast<std::uint64_t>(Kind::request)) {
       std::uint64_t sent_us = 0;
       std::vector<proto::RequestItem> items;
       expect_none(proto::decode_requests(message.frame, attachments, sent_us, items));
-      expect(items.size() == message.calls && items.size() <= most, "a bundle keeps to its limit");
-      last_sent_ = items.back().id;
       std::size_t bytes = message.frame.size();
       for (const auto& attachment : message.attachments) bytes += attachment.size();
-      expect(bytes <= max_body_, "a message keeps to its limit");
+      expect(bytes <= broker.max_body, "a message keeps to its limit");
+      if (items[0].id == static_cast<std::uint64_t>(kOwn)) {  // a ping
+        expect(items.size() == 1 && message.calls == 0, "what the session asks goes alone");
+        return true;
+      }
+      expect(items.size() == message.calls && items.size() <= most, "a bundle keeps to its limit");
+      broker.last_sent = items.back().id;
     } else if (head.kind == static_cast<std::uint64_t>(Kind::cancel)) {
       std::vector<std::uint64_t> ids;
       expect_none(proto::decode_ids(message.frame, ids));
@@ -166,47 +203,56 @@ class Play {
     return true;
   }
 
+  Broker* broker_of(LinkId link) {
+    const auto found = std::find_if(brokers_.begin(), brokers_.end(),
+                                    [link](const Broker& broker) { return broker.link == link; });
+    return found == brokers_.end() ? nullptr : &*found;
+  }
+
   void send() { take_message(); }
   void not_sent() {
     if (take_message()) session_.not_sent();
   }
 
-  void give(std::string frame, std::size_t attachments = 0) {
+  void give(Broker& broker, std::string frame, std::size_t attachments = 0) {
     const std::vector<Buffer> some(attachments, Buffer(std::string("attached")));
-    const bool was_ready = session_.state() == SessionState::ready;
+    const auto& link = session_.link(broker.link);
+    const bool was_ready = link.state == LinkState::ready;
     proto::BrokerHello said;
     proto::Head head;
     const bool is_hello = !proto::decode_head(frame, head) && !proto::decode(frame, said);
-    session_.message(Buffer(std::move(frame)), some, now_);
-    if (was_ready || session_.state() != SessionState::ready) return;
-    expect(is_hello && said.nonce == nonce_, "a HELLO is answered by its own nonce");
-    epoch_ = head.epoch;
-    max_body_ = said.max_body;
-    max_bundle_ = said.max_bundle;
+    session_.message(broker.link, Buffer(std::move(frame)), some, now_);
+    if (was_ready || link.state != LinkState::ready) return;
+    expect(is_hello && said.nonce == broker.nonce, "a HELLO is answered by its own nonce");
+    broker.epoch = head.epoch;
+    broker.max_body = said.max_body;
+    broker.max_bundle = said.max_bundle;
   }
 
-  void hello() {
-    const auto how = script_.byte();
+  void hello() { welcome(some_broker(), script_.byte()); }
+  void welcome(Broker& broker, unsigned how) {
     proto::BrokerHello hello;
-    hello.nonce = nonce_ + (how >> 7);
+    hello.nonce = broker.nonce + (how >> 7);
     hello.max_body = kBodies[how & 3u];
     hello.max_bundle = kBundles[how >> 2 & 3u];
     hello.max_timeout_us = (how & 16) != 0 ? samovar::limits::kMaxPrefixInteger : 60'000'000;
-    give(proto::encode(++serial_, hello));
+    give(broker, proto::encode(++serial_, hello));
   }
   // All that it takes to be ready.
   void welcome() {
-    connected();
+    Broker& broker = some_broker();
+    session_.connected(broker.link, now_);
     take_message();
-    hello();
+    welcome(broker, script_.byte());
   }
 
   void reply() {
+    Broker& broker = some_broker();
     const auto call = some_call();
     const auto how = script_.byte();
-    proto::BundleWriter writer(Kind::reply, epoch_);
+    proto::BundleWriter writer(Kind::reply, broker.epoch);
     auto id = call ? static_cast<std::uint64_t>(call->id) : how;
-    if (script_.flag() && last_sent_ != 0) id = last_sent_;  // maybe a second attempt
+    if (script_.flag() && broker.last_sent != 0) id = broker.last_sent;  // maybe a second attempt
     std::string tail = how % 3 == 0 ? "\xa1y" : proto::encode_error({});
     const std::size_t attachments = how >> 6;
     tail +=
@@ -219,19 +265,20 @@ class Play {
       writer.add_reply(id + (how >> 4 & 1u), static_cast<std::uint8_t>(1 + (how >> 5 & 1u)), status, 1,
                        i == 0 ? tail : std::string("\x80\xc0"));
     }
-    give(std::move(writer).finish(), attachments);
+    give(broker, std::move(writer).finish(), attachments);
   }
 
   void items() {
+    Broker& broker = some_broker();
     const auto call = some_call();
     const auto how = script_.byte();
     if (!call) return;
-    proto::BundleWriter writer(Kind::items, epoch_);
+    proto::BundleWriter writer(Kind::items, broker.epoch);
     for (unsigned i = 0; i <= (how & 3u); ++i) {
       writer.add_item(static_cast<std::uint64_t>(call->id), static_cast<std::uint8_t>(1 + (how >> 2 & 1u)),
                       call->items + i + (how >> 7), "\xa1i\xc0");
     }
-    give(std::move(writer).finish());
+    give(broker, std::move(writer).finish());
   }
 
   void cancel() {
@@ -243,10 +290,15 @@ class Play {
   }
 
   void notice() {
+    Broker& broker = some_broker();
     const auto again = script_.flag();
-    give(proto::encode(again ? Kind::register_again : Kind::drain, again ? 0 : epoch_, proto::Notice{}));
+    give(broker, proto::encode(again ? Kind::register_again : Kind::drain, again ? 0 : broker.epoch,
+                               proto::Notice{}));
   }
-  void refuse() { give(proto::encode(epoch_, proto::ProtocolError{"no", {}, {}})); }
+  void refuse() {
+    Broker& broker = some_broker();
+    give(broker, proto::encode(broker.epoch, proto::ProtocolError{"no", {}, {}}));
+  }
 
   void time() { now_ += kTimes[script_.below(kTimes.size())]; }
   void next_deadline() {
@@ -255,20 +307,17 @@ class Play {
 
   // A frame as it stands there, under the session's epoch or its own.
   void raw() {
+    Broker& broker = some_broker();
     const auto how = script_.byte();
     const auto bytes = script_.long_bytes();
-    give((how & 1) != 0 ? with_epoch(bytes, epoch_) : std::string(bytes), how >> 5);
+    give(broker, (how & 1) != 0 ? with_epoch(bytes, broker.epoch) : std::string(bytes), how >> 5);
   }
 
   Script script_;
   Session session_{config()};
   TimePoint now_{1'000s};
-  std::uint64_t nonce_ = 0;
-  std::uint64_t epoch_ = 0;
+  std::vector<Broker> brokers_;
   std::uint64_t serial_ = 0;
-  std::uint64_t last_sent_ = 0;
-  std::uint64_t max_body_ = 0;
-  std::uint64_t max_bundle_ = 0;
   std::map<const Call*, Open> open_;
   std::vector<CallPtr> calls_;
 };

@@ -133,7 +133,7 @@ json all_keys(const ProtocolError& in) {
   return {{"message", in.message}, {"got", maybe(in.got)}, {"speaks", in.speaks}};
 }
 json all_keys(const Notice& in) {
-  return {{"reason", in.reason}};
+  return {{"reason", in.reason}, {"answer", in.answer}};
 }
 
 // What a reader must see of `map`: the known keys, with defaults for those that are absent.

@@ -7,9 +7,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
+const std::string kEndpoint = "sim://broker";
+
 client::SessionConfig session_config(const std::string& name, std::uint64_t seed) {
   client::SessionConfig config;
-  config.endpoint = "sim://broker";
   config.name = name;
   config.clock = "sim";
   config.nonce_seed = seed % 1'000'000;
@@ -29,7 +30,7 @@ ClientHost::ClientHost(World& world, std::string name)
 }
 
 void ClientHost::begin() {
-  session_.emplace(session_config(name_, random_.next()));
+  session_.emplace(session_config(name_, random_.next()), kEndpoint);
   epoch_is_over();
   sent_.clear();
   lives_ += 1;
@@ -106,7 +107,7 @@ void ClientHost::heard(const test::Heard& heard) {
   if (heard.kind == proto::Kind::register_again) epoch_is_over();
   if (heard.kind == proto::Kind::drain && heard.epoch == epoch_) broker_drains_ = true;
   for (const auto& item : heard.replies) sent_[item.id].epoch = 0;  // what may be left of the call is here
-  if (heard.kind == proto::Kind::hello && epoch_ == 0 && session_->state() == client::SessionState::ready)
+  if (heard.kind == proto::Kind::hello && epoch_ == 0 && session_->state() == client::LinkState::ready)
     epoch_ = heard.epoch;
 }
 
@@ -130,7 +131,7 @@ void ClientHost::lie_before(const test::Heard& truth) {
     auto hello = truth.hello;
     hello.nonce -= 1;
     hear(proto::encode(truth.epoch - 1, hello));
-    if (session_->state() == client::SessionState::ready)
+    if (session_->state() == client::LinkState::ready)
       world_.fail(name_ + " took an answer to another HELLO for its own");
   }
   const auto forged = test::str("forged") + test::ext({});

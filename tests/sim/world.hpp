@@ -15,11 +15,11 @@
 
 #include "broker/core/core.hpp"
 #include "broker/core/wire.hpp"
-#include "client/session.hpp"
 #include "tests/broker/messages.hpp"
 #include "tests/sim/clock.hpp"
 #include "tests/sim/network.hpp"
 #include "tests/sim/turns.hpp"
+#include "tests/support/one_link.hpp"
 
 namespace samovar::sim {
 
@@ -175,7 +175,7 @@ class ClientHost final : public Peer {
   void lie_after(const test::Heard& truth);
 
   Random random_;
-  std::optional<client::Session> session_;
+  std::optional<client::OneLink> session_;
   std::uint64_t epoch_ = 0;     // 0: none
   bool broker_drains_ = false;  // it has said so
   struct Sent {

@@ -16,11 +16,12 @@ using tools::parse_argument;
 using tools::parse_keywords;
 using tools::to_msgpack;
 
-void print(const Metadata& metadata) {
+void print(const Metadata& metadata, const std::string& endpoint) {
   std::string text = "ran " + std::to_string(metadata.running.count()) + " us";
   if (metadata.queued) text = "queued " + std::to_string(metadata.queued->count()) + " us, " + text;
   if (!metadata.worker.empty()) text += ", worker " + metadata.worker;
   text += ", attempt " + std::to_string(metadata.attempt);
+  if (metadata.endpoint != endpoint) text += ", " + metadata.endpoint;  // one of several
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
@@ -37,8 +38,8 @@ int call(const Common& common, const CallOptions& options) {
   if (options.stream) return print_stream(client, options, common, packed(args, kwargs));
   const auto result =
       client.try_call<Value>(options.method, packed(args, kwargs), Idempotent{options.may_run_twice},
-                             WantMetadata{options.show_metadata});
-  if (options.show_metadata) print(result.metadata());
+                             affinity(options.affinity), WantMetadata{options.show_metadata});
+  if (options.show_metadata) print(result.metadata(), common.endpoint);
   if (!result.ok()) return report(result.error(), common.verbose);
   std::printf("%s\n", result->to_json().c_str());
   if (!result.attachments().empty()) {

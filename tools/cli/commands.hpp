@@ -32,6 +32,7 @@ struct CallOptions {
   std::vector<std::string> arguments;
   std::vector<std::string> keywords;  // NAME=VALUE
   bool may_run_twice = false;
+  std::string affinity;  // empty: none
   bool show_metadata = false;
   bool stream = false;
 };

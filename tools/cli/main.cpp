@@ -44,6 +44,8 @@ CLI::App* add_call(CLI::App& app, CallOptions& options) {
                       "{\"$bytes\": base64} are bytes");
   command->add_option("--kw", options.keywords, "A keyword argument, NAME=VALUE")->allow_extra_args(false);
   command->add_flag("--idempotent", options.may_run_twice, "It may run twice: send it again after a loss");
+  command->add_option("--affinity", options.affinity, "Calls with the same key prefer the same worker")
+      ->type_name("KEY");
   command->add_flag("--metadata", options.show_metadata,
                     "Tell on stderr how long it was queued and ran, and where");
   command->add_flag("--stream", options.stream,

@@ -52,7 +52,7 @@ int print_stream(Client& client, const CallOptions& options, const Common& commo
   if (ended < 0) throw std::runtime_error("no descriptor for events");
   std::optional<Result<void>> result;
   auto stream = client.async_stream<Value>(
-      options.method, arguments, Idempotent{options.may_run_twice},
+      options.method, arguments, Idempotent{options.may_run_twice}, affinity(options.affinity),
       [](const Value& item) {
         std::printf("%s\n", item.to_json().c_str());
         std::fflush(stdout);

@@ -95,7 +95,7 @@ void Connection::launch(Deck::Cursor& cursor, std::uint64_t& calls, TimePoint in
   const auto card = cursor.next();
   const bool sampled = setup_.sample_every > 0 && calls++ % setup_.sample_every == 0;
   client_->async_call(card.method, packed(card.arguments, card.keywords), samovar::timeout(setup_.timeout),
-                      WantMetadata{sampled},
+                      WantMetadata{sampled}, Idempotent{setup_.idempotent},
                       [this, intended, sampled](Result<void> result) { ended(result, intended, sampled); });
 }
 

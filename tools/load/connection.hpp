@@ -23,6 +23,7 @@ namespace samovar::load {
 struct Setup {
   std::string endpoint;
   std::chrono::microseconds timeout{};
+  bool idempotent = false;
   unsigned connections = 1;  // of each process
   unsigned processes = 1;
   unsigned sample_every = 32;  // each so many calls one asks for its metadata; 0: none

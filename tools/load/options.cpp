@@ -38,13 +38,15 @@ struct Typed {
   unsigned connections = 1, processes = 1, sample = 32;
   std::optional<std::uint64_t> seed;
   std::string json, csv, percentiles, html;
-  bool quiet = false;
+  bool quiet = false, idempotent = false;
   Comparison compare;
 };
 
 void add_what(CLI::App& app, Typed& typed) {
   auto group = app.add_option_group("What is called");
-  group->add_option("--endpoint", typed.endpoint, "The broker's frontend")
+  group
+      ->add_option("--endpoint", typed.endpoint,
+                   "The broker's frontend, or several with commas, or dns+tcp://NAME:PORT")
       ->type_name("ENDPOINT")
       ->envname("SAMOVAR_ENDPOINT")
       ->capture_default_str();
@@ -69,6 +71,7 @@ void add_what(CLI::App& app, Typed& typed) {
       R"({"type": "string", "length": 8}, {"enum": [...]}])");
   group->add_option("--body-size", typed.body_size, "One argument of so many bytes: 10KiB");
   group->add_option("--timeout", typed.timeout, "Of each call")->check(duration())->capture_default_str();
+  group->add_flag("--idempotent", typed.idempotent, "Each call may run twice: it is made again after a loss");
   group->add_option("--seed", typed.seed, "Of all that is random; drawn when it is not given");
 }
 
@@ -237,6 +240,7 @@ Json settings_of(const Options& options, const Typed& typed) {
                 {"duration_s", std::chrono::duration<double>(options.phase.duration).count()},
                 {"requests", options.phase.requests},
                 {"warmup_s", std::chrono::duration<double>(options.warmup).count()},
+                {"idempotent", options.setup.idempotent},
                 {"timeout_s", std::chrono::duration<double>(options.setup.timeout).count()},
                 {"seed", options.phase.seed}};
   if (options.levels[0].loop == Loop::open || !typed.find_max.empty()) {
@@ -257,6 +261,7 @@ Options options_of(const CLI::App& app, Typed& typed) {
   options.levels = levels_of(app, typed);
   options.setup.endpoint = typed.endpoint;
   options.setup.timeout = *tools::parse_duration(typed.timeout);
+  options.setup.idempotent = typed.idempotent;
   options.setup.connections = typed.connections;
   options.setup.processes = typed.processes;
   options.setup.sample_every = typed.sample;

@@ -54,6 +54,9 @@ struct ClientOptions {
   // How many calls may be made again by retry and hedge, as a share of all calls. Ten more at the start, and a hundred saved up at
   // most. 0 allows those ten.
   double retry_budget = 0.1;
+  // Connections that are older are made anew, one by one and without a call noticing, at about this age: for an address that
+  // stands for many brokers (a load balancer's), behind which later ones would get nothing. 0: never.
+  std::chrono::microseconds max_connection_age{};
 };
 
 // Of <samovar/coroutine.hpp>.
@@ -64,9 +67,14 @@ class CoTryCall;
 template <typename T>
 class CoStream;
 
-// A connection to one broker. It connects, and connects again, by itself and in the background; calls made
+// Connections to one broker, or to several. It connects, and connects again, by itself and in the background; calls made
 // meanwhile wait for it, within their timeout. Without a broker they end as `unavailable` at their timeout. When
-// the broker goes away, calls that it held end as `broker_lost` at once, or are sent again if samovar::idempotent.
+// a broker goes away, calls that it held end as `broker_lost` at once, or are sent again if samovar::idempotent: to another
+// one, where there is one.
+//
+// Of several brokers a call goes to the better one of two that are chosen by chance: the one that holds fewer calls of this
+// client, unless its replies take twice as long. What a broker refuses as `unavailable` goes to another one, and what it refuses
+// as `overloaded`, too, within the retry budget. A broker that fails is left alone for a while.
 //
 // Threads. All members may be used from many threads at once. A thread that waits for a call drives the connection
 // for everybody when nobody else does. The client's own thread exists from the first async_call on; it drives
@@ -84,8 +92,9 @@ class CoStream;
 // purpose. While the child lives it keeps the connection's descriptor open, unless it calls exec.
 class Client {
  public:
-  // The endpoint is tcp://HOST:PORT or ipc://PATH. Does not wait for a connection. Throws std::invalid_argument
-  // when it is neither, and when a key file cannot be used.
+  // The endpoint is tcp://HOST:PORT or ipc://PATH; or several of them with commas in between; or dns+tcp://NAME:PORT, for all
+  // addresses that NAME has, looked up again every 30 s and when a broker is gone. Does not wait for a connection. Throws
+  // std::invalid_argument when it is none, and when a key file cannot be used.
   explicit Client(const std::string& endpoint, ClientOptions options = {});
   ~Client();
   Client(const Client&) = delete;
@@ -142,6 +151,7 @@ class Client {
   template <typename T = Value, typename... Args>
   CoStream<T> co_stream(std::string_view method, const Args&... args);
 
+  // As given to the constructor. Which broker a call was made to is in Result::metadata() and Error::details().
   const std::string& endpoint() const;
 
  private:

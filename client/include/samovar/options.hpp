@@ -86,6 +86,16 @@ constexpr TraceParent traceparent(std::string_view value) {
   return {value};
 }
 
+// Calls with the same key go to the same worker, at whatever broker, as long as that one lives and has room: for handlers that
+// keep something about what they have seen. Where it is busy, the next one in the key's own order of workers runs the call at once.
+// Borrows: for use inside the call expression only. Empty: none.
+struct Affinity {
+  std::string_view key;
+};
+constexpr Affinity affinity(std::string_view key) {
+  return {key};
+}
+
 // The call is run although the broker refuses such ones, since they were running when workers died.
 struct Replay {
   bool on = true;

@@ -23,6 +23,7 @@ struct Metadata {
   std::chrono::microseconds running{};              // in the handler; 0 when nothing ran
   std::string worker;                               // who ran it
   int attempt = 0;                                  // which try ended the call; 0 when none was sent
+  std::string endpoint;                             // of the broker that answered
 };
 
 namespace detail {
@@ -39,7 +40,11 @@ class ResultBase {
   // Only when !ok().
   const Error& error() const { return error_.value(); }
 
-  Metadata metadata() const { return detail::read_metadata(outcome_); }
+  Metadata metadata() const {
+    auto found = detail::read_metadata(outcome_);
+    found.endpoint = endpoint_;
+    return found;
+  }
   // The attachments of the reply. They share the memory of the received message: no copy.
   const std::vector<Buffer>& attachments() const { return outcome_.attachments; }
 
@@ -53,6 +58,9 @@ class ResultBase {
   void keep(detail::Reply& reply) {
     reply.outcome.value = {};
     outcome_ = std::move(reply.outcome);
+    if (outcome_.endpoint && !outcome_.ext.empty())
+      endpoint_ = *outcome_.endpoint;  // the client may go before this
+    outcome_.endpoint = nullptr;
   }
   void throw_if_failed() const {
     if (error_) throw Error(*error_);
@@ -60,6 +68,7 @@ class ResultBase {
 
   std::optional<Error> error_;
   detail::Outcome outcome_;
+  std::string endpoint_;  // for metadata() only
 };
 
 // Decoded by the thread that constructs it: the one that waits for the call, or the client's own for callbacks.

@@ -18,13 +18,15 @@ struct Outcome {
   Buffer value;  // msgpack: the result, or the map of an error
   Buffer ext;    // msgpack: a map, or empty
   std::vector<Buffer> attachments;
+  const std::string* endpoint =
+      nullptr;  // of the broker that had the call, last; null: none had. Lives as long as the client
 };
 
 // An outcome with what a message about it has to name.
 struct Reply {
   Outcome outcome;
   std::string method;
-  std::string_view endpoint;  // the client's, which outlives this
+  std::string_view endpoint;  // all of the client's, which outlives this; Outcome::endpoint goes before
   bool idempotent = false;
 };
 

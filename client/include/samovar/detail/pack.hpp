@@ -37,6 +37,7 @@ struct Request {
   bool replay = false;
   bool stream = false;
   std::string traceparent;                   // empty: none
+  std::string affinity;                      // likewise
   const Schema* schema = nullptr;            // that the caller was built against
   std::uint32_t window = 16;                 // of a stream
   std::shared_ptr<const Executor> executor;  // of a coroutine
@@ -99,7 +100,7 @@ inline constexpr bool is_one_of = (std::same_as<T, Known> || ...);
 template <typename T>
 inline constexpr bool is_setting =
     is_one_of<T, Timeout, Idempotent, RetryPolicy, Hedge, WantMetadata, Replay, Window, Priority, ResumeOn,
-              BuiltAgainst, TraceParent, Attachment, std::vector<Attachment>>;
+              BuiltAgainst, TraceParent, Affinity, Attachment, std::vector<Attachment>>;
 
 template <typename T>
 inline constexpr bool is_positional =
@@ -158,6 +159,9 @@ inline void apply(Request& request, Window option) {
 }
 inline void apply(Request& request, TraceParent option) {
   request.traceparent = option.value;
+}
+inline void apply(Request& request, Affinity option) {
+  request.affinity = option.key;
 }
 inline void apply(Request& request, BuiltAgainst option) {
   request.schema = option.schema;
