@@ -4,7 +4,7 @@ import type { Call } from "./call.js";
 import { Health } from "./health.js";
 import { HELLO_AGAIN, MAX_BUNDLE, PING, REFUSED_FOR } from "./limits.js";
 import { encodeValues } from "./msgpack.js";
-import { encodeCancel, encodeHello, encodeRequests, encodeWindows } from "./wire.js";
+import { encodeCancel, encodeDrained, encodeHello, encodeRequests, encodeWindows } from "./wire.js";
 import type { BrokerHello } from "./wire.js";
 
 // The id of a session's own requests: nobody waits for their replies.
@@ -50,6 +50,7 @@ export class Link {
   helloPending = false;
   helloAgainAt = 0;
   pingPending = false;
+  drainedPending = false; // to be said: nothing more will come
 
   readonly sent = new Map<number, Call>();
   readonly declared = new Set<number>(); // hashes of schemas that the broker has been told
@@ -75,7 +76,7 @@ export class Link {
     if (this.state !== "greeting" || this.helloPending || broker.nonce !== this.nonce) return false;
     this.broker = { ...broker, max_bundle: Math.min(Math.max(broker.max_bundle, 1), MAX_BUNDLE) };
     this.epoch = epoch;
-    this.draining = false;
+    this.draining = this.drainedPending = false;
     this.declared.clear();
     this.state = "ready";
     return true;
@@ -127,6 +128,10 @@ export class Link {
       this.pingPending = false;
       return this.ask("samovar.ping", PING * 1000, NO_ARGUMENTS);
     }
+    if (this.drainedPending) {
+      this.drainedPending = false;
+      return encodeDrained(this.epoch);
+    }
     if (this.cancels.length > 0) return encodeCancel(this.epoch, this.cancels.splice(0, most));
     if (this.windows.size === 0) return undefined;
     const windows = [...this.windows].slice(0, most);
@@ -152,6 +157,6 @@ export class Link {
   forget(): void {
     this.cancels = [];
     this.windows.clear();
-    this.pingPending = false;
+    this.pingPending = this.drainedPending = false;
   }
 }

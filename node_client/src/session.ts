@@ -11,7 +11,7 @@
 //   PROTOCOL_ERROR            stale          refuse          end what was sent      stale
 //   REPLY                     stale          stale           completes a call       stale
 //   ITEMS                     stale          stale           items of streams       stale
-//   DRAIN                     stale          stale           nothing new goes there stale
+//   DRAIN                     stale          stale           answer, nothing new    stale
 //   malformed message         counted        counted         counted                counted
 //
 // greet: say HELLO under a new nonce, in state greeting. lose: what was sent ends as broker_lost, or waits again when it is
@@ -118,6 +118,7 @@ export class Session {
       case "drain":
         if (!current) break;
         link.draining = true;
+        link.drainedPending = message.answer;
         return this.endHopeless(now);
       case "reply":
         if (!current) break;

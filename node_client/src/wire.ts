@@ -12,6 +12,7 @@ export const Kind = {
   cancel: 4,
   registerAgain: 6,
   drain: 7,
+  drained: 8,
   probe: 11,
   protocolError: 12,
   items: 13,
@@ -351,6 +352,11 @@ export function encodeRequests(epoch: number, sentUs: number, items: readonly Re
     writer.uint(item.id).uint(item.attempt).uint(item.flags).uint(item.timeoutUs).str(item.method).raw(item.tail);
   }
   return writer.finish();
+}
+
+// The answer to DRAIN.
+export function encodeDrained(epoch: number): Buffer {
+  return new Writer().array(4).uint(VERSION).uint(Kind.drained).uint(epoch).byte(0x80).finish();
 }
 
 export function encodeCancel(epoch: number, ids: readonly number[]): Buffer {

@@ -200,6 +200,17 @@ test("a broker that drains gets nothing more, and what it refuses goes on", () =
   assert.equal(world.why(refused), "the broker at tcp://broker-0 is going away");
 });
 
+test("a DRAIN that wants an answer gets it, once", () => {
+  const world = several(2);
+  const [left] = world.links;
+  world.sent(left);
+  world.receive(Kind.drain, left.epoch, [{ answer: true }], left);
+  const said = world.sent(left);
+  assert.deepEqual(said.map(({ kind, epoch, rest }) => [kind, epoch, rest]), [[Kind.drained, left.epoch, [{}]]]);
+  world.receive(Kind.drain, left.epoch, [{}], left);
+  assert.deepEqual(world.sent(left), []);
+});
+
 test("a moved call that no broker takes any more ran nowhere", () => {
   const world = several(2);
   const [left, right] = world.links;
