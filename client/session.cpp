@@ -245,7 +245,7 @@ void Session::on_reply(Link& link, const proto::Head& head, const Buffer& frame,
     if (CallId{item.id} == kOwn) continue;
     const auto slot = find(link, item.id, item.attempt);
     if (slot == kNone) continue;
-    if (item.status == Status::ok) link.health.took(now - table_[slot].sent_at, now);
+    if (several() && item.status == Status::ok) link.health.took(now - table_[slot].sent_at, now);
     Outcome outcome;
     outcome.status = item.status;
     outcome.attempt = item.attempt;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <deque>
+#include <map>
 #include <memory>
 #include <random>
 
@@ -248,4 +249,69 @@ TEST_CASE("A limited rate lets a second's worth through at once, then each in it
   CHECK(wait < 101ms);
   CHECK(rate.pass(now + wait, 10) == 0s);
   CHECK(rate.pass(now + wait, 10) > 0s);
+}
+
+TEST_CASE("A worker of several brokers gets from each a part of the work that it may hold") {
+  Staff staff;
+  Worker& worker = staff.hire();
+  worker.brokers = 4;
+  staff.load(worker, 400);
+  CHECK(staff.roster.pick(100) == &worker);
+  CHECK(staff.roster.pick(101) == nullptr);
+  staff.load(worker, 100);
+  CHECK(staff.roster.pick(0.5) == nullptr);
+  staff.unload(worker);
+  staff.unload(worker);
+  CHECK(staff.roster.pick(1e9) == &worker);  // one request, however long
+}
+
+TEST_CASE(
+    "Requests with the same key go to the same worker, and only those of one that leaves go elsewhere") {
+  Staff staff;
+  for (std::uint64_t uid = 1; uid <= 8; ++uid) {
+    Worker& worker = staff.hire();
+    worker.uid = uid * 0x1234'5678'9abc;
+  }
+  constexpr std::uint64_t kKeys = 4000;
+  std::map<std::uint64_t, Worker*> before;
+  std::map<Worker*, int> keys;
+  for (std::uint64_t key = 1; key <= kKeys; ++key) {
+    before[key] = staff.roster.pick_for(key * 77, 10);
+    ++keys[before[key]];
+  }
+  for (const auto& [worker, count] : keys) CHECK(count > 400);
+  REQUIRE(keys.size() == 8);
+  Worker& gone = staff.workers[3];
+  staff.roster.remove(gone);
+  for (std::uint64_t key = 1; key <= kKeys; ++key) {
+    Worker* now = staff.roster.pick_for(key * 77, 10);
+    if (before[key] == &gone) {
+      CHECK(now != &gone);
+    } else {
+      CHECK(now == before[key]);
+    }
+  }
+}
+
+TEST_CASE("A key's worker that can take no more is passed over for the next in that key's order") {
+  Staff staff;
+  for (std::uint64_t uid = 1; uid <= 3; ++uid) staff.hire().uid = uid;
+  Worker* first = staff.roster.pick_for(42, 10);
+  staff.load(*first, 10);
+  CHECK(staff.roster.pick_for(42, 10) == first);  // within what a worker may hold
+  Worker* next = staff.roster.pick_for(42, {});   // unmeasured: to a free one
+  REQUIRE(next);
+  CHECK(next != first);
+  staff.load(*first, 1990);
+  CHECK(staff.roster.pick_for(42, 10) == next);
+  staff.load(*next, 2000);
+  Worker* last = staff.roster.pick_for(42, 10);
+  REQUIRE(last);
+  CHECK(last != first);
+  CHECK(last != next);
+  staff.load(*last, 2000);
+  CHECK(staff.roster.pick_for(42, 10) == nullptr);
+  staff.unload(*first);
+  staff.unload(*first);
+  CHECK(staff.roster.pick_for(42, 10) == first);
 }

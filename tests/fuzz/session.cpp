@@ -191,6 +191,10 @@ class Play {
       }
       expect(items.size() == message.calls && items.size() <= most, "a bundle keeps to its limit");
       broker.last_sent = items.back().id;
+    } else if (head.kind == static_cast<std::uint64_t>(Kind::drained)) {
+      proto::Notice notice;
+      expect_none(proto::decode(message.frame, notice));
+      expect(session_.link(broker.link).draining, "DRAINED answers DRAIN");
     } else if (head.kind == static_cast<std::uint64_t>(Kind::cancel)) {
       std::vector<std::uint64_t> ids;
       expect_none(proto::decode_ids(message.frame, ids));

@@ -129,12 +129,18 @@ int run(int argc, char** argv) {
   if (names_command->parsed()) return names(common, kind);
   if (keygen_command->parsed()) return keygen(key_name);
   if (call_command->parsed()) return call(common, options);
+  if (replay_command->parsed()) return replay(common, file);
+  // What follows asks a broker about itself.
+  if (common.endpoint.find(',') != std::string::npos || common.endpoint.starts_with("dns+")) {
+    std::fprintf(stderr, "samovar: '%s' is several brokers, and this command asks one: --endpoint tcp://HOST:PORT\n",
+                 common.endpoint.c_str());
+    return kUsageError;
+  }
   if (services_command->parsed()) return services(common);
   if (status_command->parsed()) return status(common);
   if (top_command->parsed()) return top(common, once);
   if (reload_command->parsed()) return reload(common, service);
   if (scale_command->parsed()) return scale(common, service, workers);
-  if (replay_command->parsed()) return replay(common, file);
   if (errors_command->parsed()) return errors(common, service);
   if (crashes_command->parsed()) return crashes(common, service);
   return ping_command->parsed() ? ping(common, count) : kUsageError;

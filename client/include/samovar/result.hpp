@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -42,7 +43,7 @@ class ResultBase {
 
   Metadata metadata() const {
     auto found = detail::read_metadata(outcome_);
-    found.endpoint = endpoint_;
+    if (endpoint_) found.endpoint = *endpoint_;
     return found;
   }
   // The attachments of the reply. They share the memory of the received message: no copy.
@@ -59,7 +60,7 @@ class ResultBase {
     reply.outcome.value = {};
     outcome_ = std::move(reply.outcome);
     if (outcome_.endpoint && !outcome_.ext.empty())
-      endpoint_ = *outcome_.endpoint;  // the client may go before this
+      endpoint_ = std::make_shared<const std::string>(*outcome_.endpoint);  // the client may go before this
     outcome_.endpoint = nullptr;
   }
   void throw_if_failed() const {
@@ -68,7 +69,7 @@ class ResultBase {
 
   std::optional<Error> error_;
   detail::Outcome outcome_;
-  std::string endpoint_;  // for metadata() only
+  std::shared_ptr<const std::string> endpoint_;  // for metadata() only
 };
 
 // Decoded by the thread that constructs it: the one that waits for the call, or the client's own for callbacks.

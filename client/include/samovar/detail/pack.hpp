@@ -37,7 +37,7 @@ struct Request {
   bool replay = false;
   bool stream = false;
   std::string traceparent;                   // empty: none
-  std::string affinity;                      // likewise
+  std::string_view affinity;                 // likewise; borrowed until the call is prepared
   const Schema* schema = nullptr;            // that the caller was built against
   std::uint32_t window = 16;                 // of a stream
   std::shared_ptr<const Executor> executor;  // of a coroutine
