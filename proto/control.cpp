@@ -30,6 +30,11 @@ std::string_view clipped_to_end(std::string_view text) {
   return text.substr(begin);
 }
 
+Malformed check_brokers(std::uint64_t brokers) {
+  return brokers >= 1 && brokers <= limits::kMaxBrokers ? nullptr
+                                                        : "the number of brokers is not between 1 and 16";
+}
+
 }  // namespace
 
 std::string_view to_word(Role role) {
@@ -73,6 +78,7 @@ Malformed decode(std::string_view frame, Ready& out) {
   std::string_view map;
   std::uint64_t credit = 0;
   std::uint64_t concurrency = 1;
+  std::uint64_t brokers = 1;
   if (auto why = decode_control(frame, map)) return why;
   MapReader reader(map);
   if (auto why = reader.required("service", out.service)
@@ -83,6 +89,8 @@ Malformed decode(std::string_view frame, Ready& out) {
                      .field("pid", out.pid)
                      .field("name", out.name)
                      .field("supervisor", out.supervisor)
+                     .field("brokers", brokers)
+                     .field("uid", out.uid)
                      .raw("schema", msgpack::type::MAP, out.schema)
                      .verdict()) {
     return why;
@@ -99,8 +107,20 @@ Malformed decode(std::string_view frame, Ready& out) {
   }
   if (credit < 1 || credit > limits::kMaxCredit) return "credit is not between 1 and 256";
   if (concurrency < 1 || concurrency > limits::kMaxCredit) return "concurrency is not between 1 and 256";
+  if (auto why = check_brokers(brokers)) return why;
   out.credit = static_cast<std::uint32_t>(credit);
   out.concurrency = static_cast<std::uint32_t>(concurrency);
+  out.brokers = static_cast<std::uint32_t>(brokers);
+  return nullptr;
+}
+
+Malformed decode(std::string_view frame, Brokers& out) {
+  std::string_view map;
+  std::uint64_t brokers = 1;
+  if (auto why = decode_control(frame, map)) return why;
+  if (auto why = MapReader(map).required("brokers", brokers).verdict()) return why;
+  if (auto why = check_brokers(brokers)) return why;
+  out.brokers = static_cast<std::uint32_t>(brokers);
   return nullptr;
 }
 
@@ -239,8 +259,14 @@ std::string encode(std::uint64_t epoch, const Ready& in) {
       .field("pid", in.pid)
       .field("name", in.name)
       .field("supervisor", in.supervisor)
+      .field("brokers", std::uint64_t{in.brokers})
+      .field("uid", in.uid)
       .raw("schema", in.schema)
       .message(Kind::ready, epoch);
+}
+
+std::string encode(std::uint64_t epoch, const Brokers& in) {
+  return MapWriter().field("brokers", std::uint64_t{in.brokers}).message(Kind::brokers, epoch);
 }
 
 std::string encode(std::uint64_t epoch, const Pool& in) {

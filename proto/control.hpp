@@ -56,8 +56,15 @@ struct Ready {
   std::uint64_t pid = 0;
   std::string name;
   std::string supervisor;
+  std::uint32_t brokers = 1;      // that it serves
+  std::uint64_t uid = 0;          // of its process, the same to all of them; 0: it does not say
   std::string schema;             // msgpack of a map, or empty
   std::uint64_t schema_hash = 0;  // that the map says of itself
+};
+
+// How many brokers a worker serves now.
+struct Brokers {
+  std::uint32_t brokers = 1;
 };
 
 enum class PoolState : std::uint8_t { loading, serving, failed, stopping };
@@ -130,6 +137,7 @@ struct ErrorValue {
 Malformed decode(std::string_view frame, PeerHello& out);
 Malformed decode(std::string_view frame, BrokerHello& out);
 Malformed decode(std::string_view frame, Ready& out);
+Malformed decode(std::string_view frame, Brokers& out);
 Malformed decode(std::string_view frame, Pool& out);
 Malformed decode(std::string_view frame, Obituary& out);
 Malformed decode(std::string_view frame, Command& out);
@@ -140,6 +148,7 @@ Malformed decode(std::string_view frame, Notice& out);
 std::string encode(std::uint64_t epoch, const PeerHello& in);
 std::string encode(std::uint64_t epoch, const BrokerHello& in);
 std::string encode(std::uint64_t epoch, const Ready& in);
+std::string encode(std::uint64_t epoch, const Brokers& in);
 std::string encode(std::uint64_t epoch, const Pool& in);
 std::string encode(std::uint64_t epoch, const Obituary& in);
 std::string encode(std::uint64_t epoch, const Command& in);

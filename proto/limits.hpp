@@ -152,6 +152,10 @@ inline constexpr std::size_t kMaxUnsentBytes = 256u << 20;
 inline constexpr std::uint32_t kMaxCredit = 256;
 inline constexpr auto kMaxHeldWork = 2ms;
 
+// Brokers that one worker or client holds: each costs a connection of each of its peers, and 16 are far more than the calls of
+// one service need.
+inline constexpr std::uint32_t kMaxBrokers = 16;
+
 // Work that all clients together get in one round of turns: a client with short requests gets several at once, and no other
 // waits longer for its turn than this (or than one request of each, where that is more).
 inline constexpr auto kRound = 256us;

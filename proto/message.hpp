@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
   window = 14,
   command = 15,
   command_done = 16,
+  brokers = 17,
 };
 
 enum Flags : std::uint32_t {

@@ -13,7 +13,7 @@ using proto::Kind;
 
 // May this kind of message come in on this side?
 bool belongs(Side side, std::uint64_t kind) {
-  if (kind > static_cast<std::uint64_t>(Kind::command_done)) return false;
+  if (kind > static_cast<std::uint64_t>(Kind::brokers)) return false;
   switch (static_cast<Kind>(kind)) {
     case Kind::hello: return true;
     case Kind::request:
@@ -26,7 +26,8 @@ bool belongs(Side side, std::uint64_t kind) {
     case Kind::drain:
     case Kind::pool:
     case Kind::obituary:
-    case Kind::command_done: return side == Side::backend;
+    case Kind::command_done:
+    case Kind::brokers: return side == Side::backend;
     default: return false;
   }
 }
@@ -77,6 +78,11 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
         return event::CommandDone{peer, epoch, std::move(done)};
       });
     case Kind::drained: return pass(proto::Notice{}, [&](auto) { return event::Drained{peer, epoch}; });
+    case Kind::brokers: {
+      proto::Brokers brokers;
+      if (auto why = proto::decode(bytes, brokers)) return refuse(side, peer, why, now);
+      return;
+    }
     case Kind::drain: return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
     case Kind::window: {
       std::vector<proto::Window> windows;

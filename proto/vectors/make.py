@@ -96,6 +96,7 @@ KINDS = {
     "window": 14,
     "command": 15,
     "command_done": 16,
+    "brokers": 17,
 }
 
 
@@ -553,7 +554,7 @@ def streams():
 
 READY = {"service": "ipgeo", "methods": {"country": {"idempotent": True}, "reload": {}}, "credit": 16, "pid": 4711,
          "name": "ipgeo-1", "supervisor": "t-81d3"}
-ALL_OF_READY = {**READY, "concurrency": 8, "generation": 3,
+ALL_OF_READY = {**READY, "concurrency": 8, "generation": 3, "brokers": 3, "uid": MAX_PREFIX,
                 "methods": {"country": {"idempotent": True, "pure": True, "timeout_us": 250_000,
                                         "hard_timeout_us": 2_000_000, "priority": 0},
                             "scan": {"stream": True, "cancel": True}}}
@@ -587,6 +588,10 @@ def controls():
                 {"service": "a", "methods": {"b": {"pure": None, "priority": None, "timeout_us": None}}, "credit": 1,
                  "concurrency": None},
                 seen={"service": "a", "methods": {"b": {}}, "credit": 1}),
+        control("a worker serves the greatest number of brokers", "ready",
+                {"service": "a", "methods": {"b": {}}, "credit": 1, "brokers": 16, "uid": 0}),
+        control("a worker serves one broker more", "brokers", {"brokers": 2}),
+        control("a worker serves one broker only", "brokers", {"brokers": 1, "since": "unknown key"}),
         control("register again", "register_again", {"reason": "the broker does not know this connection"}, epoch=0),
         control("register again without a reason", "register_again", {}, epoch=0),
         control("a worker drains", "drain", {}),
@@ -760,7 +765,7 @@ def malformed():
             version=2),
         bad("a hello of version 0", "hello", "the version is not spoken", [0, 1, 0, CLIENT_HELLO], version=0),
         bad("kind 0", "unknown", "the kind is not known", [1, 0, EPOCH, {}]),
-        bad("kind 17", "unknown", "the kind is not known", [1, 17, EPOCH, {}]),
+        bad("kind 18", "unknown", "the kind is not known", [1, 18, EPOCH, {}]),
         bad("kind 2^53 - 1", "unknown", "the kind is not known", [1, MAX_PREFIX, EPOCH]),
     ]
 
@@ -800,7 +805,8 @@ def malformed():
     controls = {"hello": ({**CLIENT_HELLO, "token": "t"}, ("role", "nonce")),
                 "broker_hello": (BROKER_HELLO, ("nonce", "max_body", "max_bundle", "heartbeat_ms", "default_timeout_us",
                                                 "max_timeout_us")),
-                "ready": ({**READY, "concurrency": 8, "generation": 3}, ("service", "methods", "credit")),
+                "ready": ({**READY, "concurrency": 8, "generation": 3, "brokers": 2, "uid": 7}, ("service", "methods", "credit")),
+                "brokers": ({"brokers": 2}, ("brokers",)),
                 "pool": ({"service": "s", "state": "serving", "wanted": 4, "alive": 4, "restarts": 0, "reason": "r"},
                          ("service", "state")),
                 "obituary": ({**OBITUARY, "exit_code": 1, "stack": "s", "out_of_memory": True}, ("worker_epoch",)),
@@ -842,6 +848,10 @@ def malformed():
         ("ready", "a concurrency of 257", {**READY, "concurrency": 257}),
         ("ready", "a credit of 0", {**READY, "credit": 0}),
         ("ready", "a credit of 257", {**READY, "credit": 257}),
+        ("ready", "no broker", {**READY, "brokers": 0}),
+        ("ready", "17 brokers", {**READY, "brokers": 17}),
+        ("brokers", "no broker", {"brokers": 0}),
+        ("brokers", "17 brokers", {"brokers": 17}),
     ]
     for kind, what, map in words:
         out.append(bad(f"{kind} with {what}", kind, what, [1, KINDS[kind], 0 if kind == "hello" else EPOCH, map]))

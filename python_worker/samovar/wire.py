@@ -40,6 +40,7 @@ ITEMS = 13
 WINDOW = 14
 COMMAND = 15
 COMMAND_DONE = 16
+BROKERS = 17
 
 # Outcomes of a call.
 OK = 0

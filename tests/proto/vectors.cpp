@@ -141,6 +141,7 @@ constexpr KindOfVector kKinds[] = {
     {"obituary", Kind::obituary, refuse_control<Obituary>},
     {"command", Kind::command, refuse_control<Command>},
     {"command_done", Kind::command_done, refuse_control<CommandDone>},
+    {"brokers", Kind::brokers, refuse_control<Brokers>},
     {"probe", Kind::probe, nullptr},
     {"items", Kind::items, nullptr},
     {"window", Kind::window, nullptr},

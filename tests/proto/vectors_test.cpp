@@ -110,7 +110,12 @@ json all_keys(const Ready& in) {
           {"pid", in.pid},
           {"name", in.name},
           {"supervisor", in.supervisor},
+          {"brokers", in.brokers},
+          {"uid", in.uid},
           {"schema", raw(in.schema)}};
+}
+json all_keys(const Brokers& in) {
+  return {{"brokers", in.brokers}};
 }
 json all_keys(const Pool& in) {
   return {{"service", in.service},   {"state", to_word(in.state)}, {"wanted", in.wanted},
@@ -309,6 +314,7 @@ TEST_CASE("Every valid control message is read and written as its vector states"
   check_control<PeerHello>("hello", encode);
   check_control<BrokerHello>("broker_hello", encode);
   check_control<Ready>("ready", encode);
+  check_control<Brokers>("brokers", encode);
   check_control<Pool>("pool", encode);
   check_control<Obituary>("obituary", encode);
   check_control<Command>("command", encode);
@@ -383,7 +389,7 @@ TEST_CASE("A message of one kind is never taken for one of another by what follo
   for (const auto& vector : vectors()) {
     for (const char* kind :
          {"hello", "broker_hello", "request", "reply", "cancel", "ready", "drain", "pool", "items", "window",
-          "obituary", "command", "command_done", "probe", "protocol_error"}) {
+          "obituary", "command", "command_done", "brokers", "probe", "protocol_error"}) {
       if (!vector.valid || vector.kind == kind) continue;
       const bool both_hello = vector.kind.ends_with("hello") && std::string_view{kind}.ends_with("hello");
       INFO(vector.name << " as " << kind);
