@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samovar import wire
 from samovar.attached import Frame
@@ -10,11 +10,15 @@ from samovar.context import Context
 from samovar.explain import Stop
 from samovar.method import Method
 
+if TYPE_CHECKING:
+    from samovar.link import Link
+
 
 @dataclass(slots=True, eq=False)
 class Call:
     """One request. Times are CLOCK_MONOTONIC nanoseconds."""
 
+    link: "Link"  # to the broker that sent it
     id: int
     attempt: int
     flags: int
@@ -33,7 +37,7 @@ class Call:
     stop: Stop | None = None  # why it is to end early
     context: Context | None = None
 
-    def begin(self, board: Any, service: Any, listen: Callable[[], None] | None) -> tuple[Any, ...]:
+    def begin(self, service: Any, listen: Callable[[], None] | None) -> tuple[Any, ...]:
         """Makes the context if the handler wants one; returns the positional arguments."""
         if not self.method.wants_context:
             return tuple(self.args)
@@ -43,7 +47,7 @@ class Call:
             self.name,
             self.deadline_ns / 1e9,
             self.ext,
-            board,
+            self.link.session,
             service,
             listen,
         )

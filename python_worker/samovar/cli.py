@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import zmq
 
-from samovar import __version__, exposed, host, lines
+from samovar import __version__, endpoints, exposed, host, lines
 from samovar.app import split_target
 from samovar.keys import BadKey
 from samovar.output import Sink
@@ -22,7 +22,6 @@ from samovar.supervisor import PoolOptions, Supervisor
 from samovar.wire import MAX_CREDIT
 
 PROGRAM = "samovar-worker"
-_TCP = re.compile(r"tcp://(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+(?:%\w+)?\]):([0-9]{1,5})")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,25 +37,6 @@ class _Parser(argparse.ArgumentParser):
         return f"; did you mean {close[0]}" if close else ""
 
 
-def check_endpoint(text: str) -> str:
-    """An endpoint that can be connected to. Raises ArgumentTypeError."""
-    if text.startswith("ipc://"):
-        path = text.removeprefix("ipc://")
-        if not path:
-            raise argparse.ArgumentTypeError(f"{text!r} names no path: write ipc:///path/to/socket")
-        if len(os.fsencode(path)) > zmq.IPC_PATH_MAX_LEN:
-            raise argparse.ArgumentTypeError(
-                f"the path in {text!r} is longer than the {zmq.IPC_PATH_MAX_LEN} bytes of a socket's path"
-            )
-        return text
-    match = _TCP.fullmatch(text)
-    if match is None or not 1 <= int(match[1]) <= 65535:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no endpoint: write tcp://HOST:PORT with a port from 1 to 65535, or ipc:///PATH"
-        )
-    return text
-
-
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
     """A text that `check` takes without a ValueError."""
 
@@ -68,6 +48,13 @@ def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _brokers(text: str) -> tuple[str, ...]:
+    try:
+        return endpoints.parse(text)
+    except endpoints.BadEndpoint as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _between(low: int, high: int) -> "type[int]":
@@ -143,13 +130,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add(
         "--connect",
-        metavar="ENDPOINT",
-        type=check_endpoint,
+        metavar="ENDPOINT,...",
+        type=_brokers,
         required=True,
-        help="broker's backend",
+        help="backends of the brokers that it serves: tcp://HOST:PORT, ipc:///PATH, or dns+tcp://NAME:PORT for every address "
+        "that NAME has",
     )
     add("--key", metavar="FILE", help="this pool's key, NAME.key, where the broker wants keys")
-    add("--broker-key", metavar="FILE", help="the broker's public key, NAME.pub")
+    add(
+        "--broker-key", metavar="FILE", help="the brokers' public key, NAME.pub: all share one pair"
+    )
     add(
         "--workers",
         metavar="N",
@@ -233,7 +223,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--ready-file",
         metavar="FILE",
-        help="is made when a worker is ready and the broker has it, and removed when none is",
+        help="is made when a worker is ready and a broker has it, and removed when none is",
     )
     add(
         "--parent-pid",
@@ -301,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     host.become_subreaper()
     staff = StaffOptions(
         target=asked.target,
-        endpoint=asked.connect,
+        brokers=asked.connect,
         workers=asked.workers,
         service_name=asked.name,
         credit=asked.credit,
@@ -333,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("--ready-file: %s", error)
         return 2
     except zmq.ZMQError as error:
-        log.error("cannot connect to %s: %s", staff.endpoint, error)
+        log.error("cannot connect to %s: %s", ",".join(asked.connect), error)
         return 2
     return supervisor.run()
 

@@ -36,6 +36,8 @@ _HELLO_INTERVAL_S = 0.1
 _SEND_RETRY_S = 0.005
 _COMPLAIN_EVERY_S = 10.0
 _RCVMORE = int(zmq.RCVMORE)
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
 
 _monitor_numbers = itertools.count()
 
@@ -60,13 +62,13 @@ class Connection:
         context: "zmq.Context[zmq.Socket[bytes]]",
         endpoint: str,
         hello: dict[str, Any],
-        receive_wait_ms: int = 0,
         keys: Keys | None = None,
         key_words: str = "--key, --broker-key",
     ) -> None:
         self.endpoint = endpoint
         self.epoch = 0
         self.broker: BrokerHello | None = None
+        self._receive_wait_ms = 0
         self._hello = hello
         self._keys = keys
         self._key_words = key_words  # how keys are given
@@ -83,7 +85,10 @@ class Connection:
         self._option: Callable[[int], Any] = self.socket.getsockopt
         try:
             self._open(endpoint)
-            self.socket.setsockopt(zmq.RCVTIMEO, receive_wait_ms)
+            self.socket.setsockopt(zmq.RCVTIMEO, 0)
+            # Readable when there may be something new: see has_input().
+            self.fd = int(self._option(zmq.FD))
+            self.monitor_fd = int(self.monitor.getsockopt(zmq.FD))
         except zmq.ZMQError:
             self.close(linger_ms=0)
             raise
@@ -99,6 +104,7 @@ class Connection:
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
+        socket.setsockopt(zmq.IPV6, int("//[" in endpoint))
         if self._keys is not None:
             socket.curve_serverkey = self._keys.broker.encode()
             socket.curve_publickey = self._keys.public.encode()
@@ -162,7 +168,9 @@ class Connection:
                 self._hello_at = None
                 if self._end() is Change.ENDED:
                     change = Change.ENDED
-                    log.info("lost the broker at %s", self.endpoint)
+                    # A worker's supervisor says so for all of its workers.
+                    level = logging.DEBUG if self._hello["role"] == "worker" else logging.INFO
+                    log.log(level, "lost the broker at %s", self.endpoint)
 
     def _handshake_failed(self, event: int, value: int, now: float) -> None:
         """Says why, now and then: libzmq goes on trying."""
@@ -173,7 +181,7 @@ class Connection:
         else:
             return
         self.refusal = why
-        if self._hello["role"] != "client" and now >= self._may_complain_at:
+        if self._hello["role"] == "supervisor" and now >= self._may_complain_at:
             self._may_complain_at = now + _COMPLAIN_EVERY_S
             log.error("unauthorized: the broker at %s %s", self.endpoint, why)
 
@@ -201,6 +209,17 @@ class Connection:
         return Change.BEGAN
 
     @property
+    def receive_wait_ms(self) -> int:
+        """How long receive() waits for a message."""
+        return self._receive_wait_ms
+
+    @receive_wait_ms.setter
+    def receive_wait_ms(self, wait_ms: int) -> None:
+        if wait_ms != self._receive_wait_ms:
+            self._receive_wait_ms = wait_ms
+            self.socket.setsockopt(zmq.RCVTIMEO, wait_ms)
+
+    @property
     def max_body(self) -> int:
         """Bytes that one message may have, attachments included."""
         return min(self.broker.max_body, MAX_FRAME_BYTES) if self.broker else _SLACK_BYTES
@@ -223,6 +242,10 @@ class Connection:
             return True
         except zmq.Again:
             return False
+
+    def has_input(self) -> bool:
+        """Whether receive() has a message. Only after this said no does `fd` tell of the next one; it may do so in vain."""
+        return bool(self._option(_EVENTS) & _POLLIN)
 
     def receive(self) -> tuple[bytes, list[Frame]] | None:
         """One message, frame 0 and the rest (each a zmq.Frame, not copied); None when there is none, or came none within `receive_wait_ms`."""

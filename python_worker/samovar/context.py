@@ -8,7 +8,7 @@ from typing import Any
 
 log = logging.getLogger("samovar")
 
-_CANCEL_ID = 4  # board.CANCEL_ID; an app does not load the board
+_CANCEL_ID = 4  # board.CANCEL_ID, of a session; an app does not load the board
 _PROGRESS_INTERVAL_S = 1.0
 _LISTEN_INTERVAL_S = 0.001
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from samovar import attached, explain, wire
-from samovar.board import LAST_STARTED, STARTED_NS, Slot
+from samovar.board import LAST_STARTED, STARTED_NS, Words
 from samovar.bundles import REPLY_HEAD, REQUEST_ITEM, attachments_of
 from samovar.structure import SCALARS
 from samovar.replies import Frames, ReplyEncoder
@@ -19,22 +19,22 @@ _BEHIND_HEADER = slice(1, None)  # of an array of six: what a piece has not
 
 
 class Executor:
-    """Calls the handlers of one service, one at a time, in the thread that calls run().
+    """Calls the handlers of one service for one broker, one at a time, in the thread that calls run().
 
-    `send` takes the frames of one message. `board` shows a supervisor what runs.
+    `send` takes the frames of one message. `session` is that of the broker on the board: it shows a supervisor what runs.
     """
 
     def __init__(
         self,
         service: Service,
         name: str,
-        board: Slot,
+        session: Words,
         send: Callable[[Frames], None],
         hide_tracebacks: bool = False,
     ) -> None:
         self.encoder = ReplyEncoder()
         self._handlers = {f"{name}.{key}": item.function for key, item in service.methods.items()}
-        self._board = board.words
+        self._board = session
         self._send = send
         self._hide_tracebacks = hide_tracebacks
         # A copy of a map of scalars stays as it is, unless one is a bytearray. Looking at every value would cost

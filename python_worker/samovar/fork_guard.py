@@ -37,7 +37,7 @@ class ForkGuard:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         _unblock_signals()
-        self._board.words.release()  # so that the child cannot begin the bundle's next request
+        self._board.release()  # so that the child cannot begin the bundle's next request
 
 
 def _block_signals() -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from samovar.board import STARTED_NS, Slot
+from samovar.board import CHECKING_NS, Slot
 from samovar.hooks import HookFailed
 from samovar.service import Service
 
@@ -31,14 +31,14 @@ class HealthCheck:
         """Checks when that is due. Says once that the worker is unhealthy, and checks no more."""
         if now < self._due:
             return
-        self._words[STARTED_NS] = time.monotonic_ns()
+        self._words[CHECKING_NS] = time.monotonic_ns()
         try:
             why = (
                 "health_check returned False" if self._hooks.run("health_check") is False else None
             )
         except HookFailed as error:
             why = str(error)
-        self._words[STARTED_NS] = 0
+        self._words[CHECKING_NS] = 0
         if why is None:
             self._due = time.monotonic() + self._interval
         else:

@@ -1,11 +1,11 @@
-"""What the broker sends, in the order in which it came; CANCEL may be heard before its turn."""
+"""What a broker sends, in the order in which it came; CANCEL may be heard before its turn."""
 
 import logging
 from collections import deque
 
 from samovar import wire
 from samovar.attached import Frame
-from samovar.connection import Connection
+from samovar.link import Link
 from samovar.scheduler import Scheduler
 from samovar.wire import Message, WireError
 
@@ -17,8 +17,9 @@ Received = tuple[bytes, list[Frame]]
 class Inbox:
     """For a worker with a scheduler. Used in its loop's thread only."""
 
-    def __init__(self, connection: Connection, scheduler: Scheduler) -> None:
-        self._connection = connection
+    def __init__(self, link: Link, scheduler: Scheduler) -> None:
+        self._link = link
+        self._connection = link.connection
         self._scheduler = scheduler
         self._heard: deque[Received] = deque()  # by listen(), and not yet received
 
@@ -30,8 +31,8 @@ class Inbox:
         """The next message; None when there is none."""
         if self._heard:
             return self._heard.popleft()
-        if self._scheduler.unwanted:
-            self._scheduler.unwanted.clear()
+        if self._link.unwanted:
+            self._link.unwanted.clear()
         return self._connection.receive()
 
     def listen(self) -> None:
@@ -42,7 +43,7 @@ class Inbox:
                 message = wire.unpack(received[0])
                 if message[1] == wire.CANCEL:
                     self.tell_scheduler(message)
-                    self._scheduler.unwanted.update(message[3:])  # they may wait here
+                    self._link.unwanted.update(message[3:])  # they may wait here
             except Exception:  # it is looked at closely when it is received
                 continue
 
@@ -53,9 +54,9 @@ class Inbox:
             return  # of an earlier session
         try:
             if message[1] == wire.CANCEL:
-                self._scheduler.cancel(wire.decode_ids(message))
+                self._scheduler.cancel(self._link, wire.decode_ids(message))
             else:
                 for id_, window in wire.decode_windows(message):
-                    self._scheduler.widen(id_, window)
+                    self._scheduler.widen(self._link, id_, window)
         except WireError as error:
             log.error("dropped a message of the broker: %s", error)

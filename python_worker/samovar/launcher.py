@@ -48,7 +48,7 @@ class Pipes:
             os.close(self.theirs.popitem()[1])
 
 
-# stdout and stderr of the handlers; status: lines of worker_main; stack: of faulthandler; command: b"go".
+# stdout and stderr of the handlers; status: lines of worker_main; stack: of faulthandler; command: what it is told (orders.py).
 WORKER_PIPES = ("stdout", "stderr", "status", "stack", "command")
 
 
@@ -66,7 +66,7 @@ class Launcher(Protocol):
     def start(self, slot: int, parked: bool) -> WorkerHandle:
         """Starts the worker that shall use this slot of the board. Raises OSError.
 
-        A `parked` one waits, when it could serve, for b"go" on its command pipe.
+        Its command pipe has to tell it whom to serve; a `parked` one waits there, when it could serve, for "go".
         """
         ...
 

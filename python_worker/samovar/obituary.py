@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from samovar import wire
-from samovar.board import Snapshot
+from samovar.board import Session
 
 STDERR_LINES = 20
 
@@ -57,25 +57,25 @@ def stderr_text(lines: Iterable[bytes]) -> str:
 def encode_obituary(
     epoch: int,
     death: Death,
-    board: Snapshot,
+    session: Session,
     reason: str,
     stderr: Iterable[bytes],
     stack: Iterable[bytes] = (),
     out_of_memory: bool = False,
 ) -> bytes:
-    """The OBITUARY of a worker that had a session, for the supervisor's session `epoch`."""
+    """The OBITUARY of a worker for a broker that it had a `session` with; `epoch` is the supervisor's own with that one."""
     return wire.encode_control(
         wire.OBITUARY,
         epoch,
         {
-            "worker_epoch": board.epoch,
+            "worker_epoch": session.epoch,
             "pid": death.pid,
             "signal": death.signal,
             "exit_code": death.exit_code,
             "reason": reason,
             "stderr": stderr_text(stderr),
-            "last_started": board.last_started,
-            "running": board.running,
+            "last_started": session.last_started,
+            "running": session.running,
             "stack": stderr_text(stack) or None,
             "out_of_memory": out_of_memory or None,
         },

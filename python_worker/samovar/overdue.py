@@ -8,8 +8,18 @@ call early and so make the handler return something wrong: from then on the work
 
 import logging
 import os
+from typing import NamedTuple
 
-from samovar.board import CANCEL_ID, DOOMED, DUE_ID, HARD_MS, LAST_STARTED, STARTED_NS
+from samovar.board import (
+    CANCEL_ID,
+    CHECKING_NS,
+    DOOMED,
+    DUE_ID,
+    HARD_MS,
+    LAST_STARTED,
+    STARTED_NS,
+    Words,
+)
 from samovar.slot import Ending, Slot
 from samovar.worker_main import STACK_SIGNAL
 
@@ -18,6 +28,14 @@ log = logging.getLogger("samovar")
 # From the sign to the look, and from there to the kill.
 _SIGN_S = 0.05
 _LOOK_S = 0.02
+
+
+class _Due(NamedTuple):
+    """When what runs has run too long: monotonic seconds."""
+
+    at: float
+    limit: float
+    session: Words | None  # None: it is the health check
 
 
 class Overdue:
@@ -45,17 +63,23 @@ class Overdue:
             return now + 3600
         due = self._due(slot)
         # What begins after this look is not due before the shortest limit.
-        return now + (self._shortest or 3600) if due is None else due[0]
+        return now + (self._shortest or 3600) if due is None else due.at
 
-    def _due(self, slot: Slot) -> tuple[float, float] | None:
-        """When the running request has run too long, and its limit; None: nothing runs that has one."""
-        words = slot.board.words
-        started_ns = words[STARTED_NS]
-        hard_ms = words[HARD_MS]
+    def _due(self, slot: Slot) -> _Due | None:
+        """Of what is due first; None: nothing runs that has a limit."""
+        found = [due for each in slot.board.sessions if (due := self._due_in(each))]
+        checking_ns = slot.board.words[CHECKING_NS]
+        if checking_ns and self._limit is not None:
+            found.append(_Due(checking_ns / 1e9 + self._limit, self._limit, None))
+        return min(found, key=lambda each: each.at) if found else None
+
+    def _due_in(self, session: Words) -> _Due | None:
+        started_ns = session[STARTED_NS]
+        hard_ms = session[HARD_MS]
         limit = hard_ms / 1000 if hard_ms else self._limit
         if not started_ns or limit is None:
             return None
-        return started_ns / 1e9 + limit, limit
+        return _Due(started_ns / 1e9 + limit, limit, session)
 
     def step(self, slots: list[Slot], now: float) -> list[Slot]:
         """Does what is due, and returns the workers that are to be killed now."""
@@ -73,20 +97,23 @@ class Overdue:
 
     def _look(self, slot: Slot, now: float) -> None:
         due = self._due(slot)
-        if due is None or now < due[0]:
+        if due is None or now < due.at:
             return
-        words = slot.board.words
-        request = words[DUE_ID] or words[LAST_STARTED]
-        words[CANCEL_ID] = request
-        whose = "its method's hard_timeout of" if words[HARD_MS] else "--hard-timeout"
-        because = f"request {request} ran longer than {whose} {due[1]:g} s"
+        if due.session is None:
+            because = f"its health check ran longer than --hard-timeout {due.limit:g} s"
+        else:
+            request = due.session[DUE_ID] or due.session[LAST_STARTED]
+            due.session[CANCEL_ID] = request
+            whose = "its method's hard_timeout of" if due.session[HARD_MS] else "--hard-timeout"
+            because = f"request {request} ran longer than {whose} {due.limit:g} s"
         slot.ending = Ending(because, stack_at=now + _SIGN_S)
 
     def _ask(self, slot: Slot, ending: Ending, now: float) -> None:
         due = self._due(slot)
-        if due is None or now < due[0]:  # it has heard, and ended the request
+        if due is None or now < due.at:  # it has heard, and ended the request
             slot.ending = None
-            slot.board.words[CANCEL_ID] = 0
+            for session in slot.board.sessions:
+                session[CANCEL_ID] = 0
         elif now >= ending.stack_at:
             slot.board.words[DOOMED] = 1
             os.kill(slot.pid, STACK_SIGNAL)

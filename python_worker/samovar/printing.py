@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from samovar.attached import running_request
-from samovar.board import LAST_STARTED, STARTED_NS, Slot
+from samovar.board import Slot
 
 MARK = b"\x1e"
 
@@ -20,7 +20,7 @@ class _Marking(io.RawIOBase):
 
     def __init__(self, fd: int, board: Slot) -> None:
         self._fd = fd
-        self._words = board.words
+        self._board = board
         self._at_line_start = True
 
     def writable(self) -> bool:
@@ -35,8 +35,7 @@ class _Marking(io.RawIOBase):
     def _request(self) -> int:
         """The request that is printing; 0: none is, or nobody knows."""
         try:
-            own = running_request()
-            return own or (self._words[LAST_STARTED] if self._words[STARTED_NS] else 0)
+            return running_request() or self._board.running() or 0
         except ValueError:  # the board has been released: a child that a handler forked
             return 0
 

@@ -14,26 +14,45 @@ from samovar.slot import Backoff
 log = logging.getLogger("samovar")
 
 
+@dataclass(frozen=True)
+class Command:
+    """A COMMAND that wants an answer: whose it is."""
+
+    broker: int  # the supervisor's number for it
+    epoch: int
+    id: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A COMMAND_DONE."""
+
+    to: Command
+    ok: bool
+    message: str | None = None
+    result: dict[str, Any] | None = None
+
+
 @dataclass
 class _Reload:
-    """One that is under way. `commands`: ids of those who wait for its end."""
+    """One that is under way. `commands`: of those who wait for its end."""
 
     generation: int
     before: int  # the generation that serves until then, and on if this one fails
     again: bool  # not asked for: it takes the place of a zygote that died, and is tried again
-    commands: list[int] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
 
 class Reloads:
-    """Loads, one at a time. `answers` collects COMMAND_DONEs; `last` is what became of the last one, for status.
+    """Loads, one at a time. `answers` collects those to commands; `last` is what became of the last one, for status.
 
     The owner's loop calls finish() each turn, and failed() when a generation could not be loaded.
     """
 
     def __init__(self, pool: Pool, generations: Generations, name: Callable[[], str]) -> None:
         """`name` gives the service's name for messages."""
-        self.answers: list[dict[str, Any]] = []
+        self.answers: list[Answer] = []
         self.last: dict[str, Any] | None = None
         self._pool = pool
         self._generations = generations
@@ -47,7 +66,7 @@ class Reloads:
         """The generation that is to take over; 0: none is."""
         return 0 if self._now is None else self._now.generation
 
-    def begin(self, because: str, command: int | None, again: bool = False) -> None:
+    def begin(self, because: str, command: Command | None, again: bool = False) -> None:
         """Loads code and data as they are now. A COMMAND is answered when that serves, or was given up."""
         if self._pool.stopping:
             self._refuse(command, "the pool is stopping")
@@ -72,9 +91,9 @@ class Reloads:
         if generation.launcher is not None:
             self._pool.generation = generation.number
 
-    def _refuse(self, command: int | None, why: str) -> None:
+    def _refuse(self, command: Command | None, why: str) -> None:
         if command is not None:
-            self.answers.append({"id": command, "ok": False, "message": why})
+            self.answers.append(Answer(command, False, why))
 
     def _give_up(self, reload: _Reload) -> None:
         self._now = None
@@ -138,6 +157,5 @@ class Reloads:
 
     def _end(self, reload: _Reload, result: dict[str, Any]) -> None:
         self.last = result
-        for id_ in reload.commands:
-            answer = {"id": id_, "ok": result["ok"], "result": result}
-            self.answers.append({**answer, "message": result.get("message")})
+        for command in reload.commands:
+            self.answers.append(Answer(command, result["ok"], result.get("message"), result))

@@ -1,11 +1,11 @@
-"""The calls that a worker has begun and not ended, their time limits, and what the board says of them."""
+"""The calls of one broker that a worker has begun and not ended, their time limits, and what the board says of them."""
 
 import heapq
 import itertools
 import time
 from typing import Any
 
-from samovar.board import DUE_ID, HARD_MS, LAST_STARTED, STARTED_NS
+from samovar.board import DUE_ID, HARD_MS, LAST_STARTED, STARTED_NS, Words
 from samovar.call import Call
 from samovar.explain import Stop
 
@@ -14,13 +14,13 @@ _MS = 1_000_000
 
 
 class Running:
-    """Begun calls. The board shows the one whose hard limit comes first: of those in a turn, not of waiting streams.
+    """Begun calls. Their session on the board shows the one whose hard limit comes first: of those in a turn, not of waiting streams.
 
     `pool_hard_ms` is the limit of methods that have none of their own; 0: none. Not thread-safe.
     """
 
-    def __init__(self, board: Any, pool_hard_ms: int) -> None:
-        self._board = board
+    def __init__(self, session: Words, pool_hard_ms: int) -> None:
+        self._board = session
         self._pool_hard_ms = pool_hard_ms
         self._calls: set[Call] = set()
         self._serial = itertools.count()  # so that heaps never compare calls
@@ -81,7 +81,7 @@ class Running:
         return max(0.0, (self._ends[0][0] - now_ns) / 1e9) if self._ends else None
 
     def show_again(self) -> None:
-        """The board has been cleared."""
+        """The session on the board has been cleared."""
         self._shown = (None, 0)
         self._show()
 

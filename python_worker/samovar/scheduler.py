@@ -1,7 +1,7 @@
 """Begins, advances and ends the requests of a service that has more than plain functions. No sockets here.
 
-Requests begin in the order in which they came, so that the board tells which ones a dead worker had begun. One
-that cannot begin yet (`concurrency` calls are running, or its threads are busy) holds up those behind it.
+Requests begin in the order in which they came, of whichever broker, so that the board tells which ones a dead worker had
+begun. One that cannot begin yet (`concurrency` calls are running, or its threads are busy) holds up those behind it.
 """
 
 import logging
@@ -18,15 +18,13 @@ from samovar.batches import (
     call_batch,
     outcomes_of,
 )
-from samovar.board import DUE_ID, HARD_MS, Slot
+from samovar.board import DUE_ID, HARD_MS
 from samovar.bundles import REQUEST_HEAD, REQUEST_ITEM, attachments_of
 from samovar.call import Call, window_of
-from samovar.executor import Executor
 from samovar.explain import Failure, Stop
 from samovar.conversion import BadArgument
 from samovar.method import Kind, Method, without_context
-from samovar.outbox import Outbox
-from samovar.running import Running, clock
+from samovar.running import clock
 from samovar.service import Service
 from samovar.streams import Streams
 from samovar.threads import Threads
@@ -35,6 +33,7 @@ from samovar.wire import Message
 if TYPE_CHECKING:
     import asyncio
 
+    from samovar.link import Link
     from samovar.tasks import Tasks
 
 log = logging.getLogger("samovar")
@@ -47,21 +46,19 @@ _UNKNOWN = Method("", print)
 class Scheduler:
     """All calls of one worker. Everything happens in the thread of its loop, which calls step() before it waits.
 
-    `wake` ends that wait, and is called in threads. `loop` is None for a service without async handlers.
+    `wake` ends that wait, and is called in threads. `loop` is None for a service without async handlers. `links` are those of
+    the worker, which adds and removes them.
     """
 
     def __init__(
         self,
         service: Service,
         name: str,
-        board: Slot,
-        executor: Executor,
-        outbox: Outbox,
         wake: Callable[[], None],
         loop: "asyncio.AbstractEventLoop | None" = None,
         hide_tracebacks: bool = False,
-        pool_hard_ms: int = 0,
     ) -> None:
+        self.links: list["Link"] = []
         methods = {f"{name}.{key}": method for key, method in service.methods.items()}
         self._methods = methods
         self._handlers = {key: without_context(method) for key, method in methods.items()}
@@ -69,37 +66,37 @@ class Scheduler:
         self._limits = {key: method.hard_ms for key, method in methods.items() if method.hard_ms}
         self._service = service
         self._concurrency = service.concurrency
-        self._board = board.words
-        self._executor = executor
-        self._outbox = outbox
         self._hide_tracebacks = hide_tracebacks
-        self._running = Running(board.words, pool_hard_ms)
-        self._held: dict[int, Call] = {}  # of this session, by id: those that wait, those that run
         self._waiting: deque[Call] = deque()
-        self.unwanted: set[int] = set()  # of requests to come: cancelled already
         self._steps = 0  # how often something was begun, advanced, stopped or ended
-        self.listen: Callable[
-            [], None
-        ] | None = None  # hears what the broker says, for a plain function
         self.last_has_come = False  # no more requests will: batches need not wait for them
         self._collectors = {
             key: Collector(method.batch) for key, method in methods.items() if method.batch
         }
         threaded = [each for each in service.methods.values() if each.kind is Kind.THREAD]
         self._threads = Threads(threaded, wake)
-        self._streams = Streams(outbox, self._running, self._finish, self._failed)
+        self._streams = Streams(self._finish, self._failed)
         self._tasks: "Tasks | None" = None
         if loop is not None:
             from samovar.tasks import Tasks
 
-            self._tasks = Tasks(loop, outbox, self._running, self._finish, self._failed)
+            self._tasks = Tasks(loop, self._finish, self._failed)
 
     # --- what the loop asks ----------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        """Whether it holds no request of this session, and nothing runs for an earlier one."""
-        return not self._held and not self._running
+        """Whether it holds no request of any session, and nothing runs for an earlier one."""
+        return all(map(self.holds_nothing_of, self.links))
+
+    @staticmethod
+    def holds_nothing_of(link: "Link") -> bool:
+        return not link.held and not link.running
+
+    @property
+    def _running(self) -> int:
+        """How many calls have begun and not ended."""
+        return sum(len(link.running) for link in self.links)
 
     @property
     def busy(self) -> bool:
@@ -120,32 +117,37 @@ class Scheduler:
             for name, collector in self._collectors.items()
             if self._can_run(self._methods[name])
         ]
-        waits.append(self._running.seconds_to_wait(now))
+        waits += [link.running.seconds_to_wait(now) for link in self.links]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    # --- what the broker says --------------------------------------------------------------------------
+    # --- what a broker says ----------------------------------------------------------------------------
 
-    def begin_session(self, epoch: int) -> None:
-        self._outbox.epoch = epoch
-        self._running.show_again()
+    def begin_session(self, link: "Link") -> None:
+        link.outbox.epoch = link.epoch
+        link.running.show_again()
 
-    def end_session(self) -> None:
-        """Nobody waits any longer: what has not begun is dropped, what runs is stopped, its outcome dropped."""
-        self._outbox.flush()
-        self._outbox.epoch = 0
-        self._waiting.clear()
-        self.unwanted.clear()
-        self._held.clear()
-        for call in self._running:
+    def end_session(self, link: "Link") -> None:
+        """Nobody there waits any longer: what has not begun is dropped, what runs is stopped, its outcome dropped."""
+        link.outbox.flush()
+        link.outbox.epoch = 0
+        self._waiting = deque(call for call in self._waiting if call.link is not link)
+        link.unwanted.clear()
+        link.held.clear()
+        for call in link.running:
             self._stop(call, Stop.CANCELLED)
-        self._running.show_again()
+        link.running.show_again()
 
     def take(
-        self, message: Message, received_ns: int, sent_ns: int, frames: list[attached.Frame]
+        self,
+        link: "Link",
+        message: Message,
+        received_ns: int,
+        sent_ns: int,
+        frames: list[attached.Frame],
     ) -> None:
         """A decoded REQUEST; arguments as of Executor.run(), which gets it if no more is needed. Raises as that."""
-        if not self._held and not self._running and self._suits_executor(message):
-            self._executor.run(message, received_ns, sent_ns, frames)
+        if not self._waiting and not self._running and self._suits_executor(link, message):
+            link.executor.run(message, received_ns, sent_ns, frames)
             return
         items = iter(message[REQUEST_HEAD:])
         for id_, attempt, flags, timeout_us, name, args, kwargs, ext in zip(
@@ -155,6 +157,7 @@ class Scheduler:
             count = attachments_of(ext)
             taken, frames = frames[:count], frames[count:]
             call = Call(
+                link,
                 id_,
                 attempt,
                 flags,
@@ -170,17 +173,17 @@ class Scheduler:
                 failure = explain.call_failed(
                     KeyError(), name, args, kwargs, self._handlers, self._hide_tracebacks
                 )
-                self._outbox.reply(call, *failure, clock())
+                link.outbox.reply(call, *failure, clock())
                 continue
             if method.kind.streams:
                 call.window = window_of(ext)
-            self._held[id_] = call
+            link.held[id_] = call
             self._waiting.append(call)
-            if id_ in self.unwanted:
+            if id_ in link.unwanted:
                 self._stop(call, Stop.CANCELLED)
         self._begin()
 
-    def _suits_executor(self, message: Message) -> bool:
+    def _suits_executor(self, link: "Link", message: Message) -> bool:
         """Whether all of its items are plain calls with one hard limit, which the board shows from here on."""
         names = message[REQUEST_HEAD + 4 :: REQUEST_ITEM]
         try:
@@ -191,20 +194,20 @@ class Scheduler:
             return False
         if len(limits) > 1:
             return False
-        self._board[HARD_MS] = limits.pop()
-        self._board[DUE_ID] = 0
+        link.session[HARD_MS] = limits.pop()
+        link.session[DUE_ID] = 0
         return True
 
-    def cancel(self, ids: list[int]) -> None:
+    def cancel(self, link: "Link", ids: list[int]) -> None:
         """These results are not wanted any more."""
         for id_ in ids:
-            call = self._held.get(id_)
+            call = link.held.get(id_)
             if call is not None and call.stop is None:
                 self._stop(call, Stop.CANCELLED)
 
-    def widen(self, id_: int, window: int) -> None:
+    def widen(self, link: "Link", id_: int, window: int) -> None:
         """The reader of a stream takes this many items in all."""
-        call = self._held.get(id_)
+        call = link.held.get(id_)
         if call is None or window <= call.window or not call.method.kind.streams:
             return
         call.window = window
@@ -219,19 +222,22 @@ class Scheduler:
         before = self._steps
         self._steps += self._streams.busy
         self._threads.collect()
-        for call, why in self._running.overdue(clock()):
-            self._stop(call, why)
+        for link in self.links:
+            for call, why in link.running.overdue(clock()):
+                self._stop(call, why)
         self._begin()
         self._streams.step()
         for name, collector in self._collectors.items():
             if self._is_due(name, collector):
                 self._run_batch(self._methods[name], collector)
-        self._outbox.flush()
+        for link in self.links:
+            link.outbox.flush()
         return self._steps != before
 
     def _is_due(self, name: str, collector: Collector) -> bool:
         """Whether a batch is to be run now."""
-        more_may_come = not self.last_has_come and len(self._held) < self._concurrency
+        here = len(self._waiting) + self._running
+        more_may_come = not self.last_has_come and here < self._concurrency
         return collector.ready(clock(), more_may_come) and self._can_run(self._methods[name])
 
     def _can_run(self, method: Method) -> bool:
@@ -239,15 +245,14 @@ class Scheduler:
 
     def _can_begin(self, call: Call) -> bool:
         method = call.method
-        return len(self._running) < self._concurrency and (
+        return self._running < self._concurrency and (
             method.batch is not None or self._can_run(method)
         )
 
     def _begin(self) -> None:
         turn_ends = clock() + _TURN_NS
-        waiting = self._waiting
-        while waiting and self._can_begin(waiting[0]):
-            self._start(waiting.popleft())
+        while self._waiting and self._can_begin(self._waiting[0]):
+            self._start(self._waiting.popleft())
             if clock() > turn_ends:
                 break
 
@@ -264,13 +269,13 @@ class Scheduler:
             )
             self._finish(call, *failure)
             return
-        self._running.add(call)
+        call.link.running.add(call)
         if method.batch is not None:
             self._collectors[call.name].add(call, now)
             return
-        listen = self.listen if method.kind is Kind.PLAIN else None
-        args = call.begin(self._board, self._service, listen)
-        self._running.resume(call, now)
+        inbox = call.link.inbox if method.kind is Kind.PLAIN else None
+        args = call.begin(self._service, None if inbox is None else inbox.listen)
+        call.link.running.resume(call, now)
         if method.kind is Kind.PLAIN:
             self._run_plain(call, args)
         elif method.kind is Kind.THREAD:
@@ -280,9 +285,10 @@ class Scheduler:
                 lambda outcome: self._finish(call, *outcome),
             )
         else:
-            self._running.stop_at(call, call.deadline_ns, Stop.DEADLINE)
+            running = call.link.running
+            running.stop_at(call, call.deadline_ns, Stop.DEADLINE)
             if method.hard_ms and method.kind is Kind.ASYNC:
-                self._running.stop_at(call, now + method.hard_ms * 1_000_000, Stop.HARD_LIMIT)
+                running.stop_at(call, now + method.hard_ms * 1_000_000, Stop.HARD_LIMIT)
             self._start_long(call, args)
 
     def _run_plain(self, call: Call, args: tuple[Any, ...]) -> None:
@@ -321,12 +327,13 @@ class Scheduler:
         """The one place where a call ends. What it was stopped for is its outcome, whatever it says itself."""
         self._steps += 1
         now = clock()
-        if self._held.get(call.id) is call:
-            del self._held[call.id]
+        link = call.link
+        if link.held.get(call.id) is call:
+            del link.held[call.id]
             if call.stop is not None:
                 status, value = explain.stopped(call.stop, call.name)
-            self._outbox.reply(call, status, value, now)
-        self._running.end(call)
+            link.outbox.reply(call, status, value, now)
+        link.running.end(call)
 
     def _stop(self, call: Call, why: Stop) -> None:
         """Ends a call early: now, if nothing runs for it; else as soon as its handler has heard."""
@@ -367,7 +374,7 @@ class Scheduler:
                 self._finish(call, *explain.bad_request(f"{call.name}: {error}"))
             else:
                 calls.append(call)
-                self._running.resume(call, began)
+                call.link.running.resume(call, began)
         if not calls:
             return
 

@@ -1,6 +1,7 @@
 """One place in a pool: a worker's process from its start to its end, and what the supervisor knows of it."""
 
 import enum
+import os
 import random
 from dataclasses import dataclass, field
 
@@ -79,6 +80,8 @@ class Slot:
     status: LineReader = field(init=False)
     stack: LineReader = field(init=False)
 
+    untold: bytes = b""  # of what it is to hear, that its pipe did not take yet
+
     def __post_init__(self) -> None:
         fds = self.handle.pipes.ours
         self.stdout = LineReader(fds["stdout"])
@@ -99,6 +102,15 @@ class Slot:
     def serves(self) -> bool:
         """Counts as one of the workers that are wanted: it is not leaving, and no spare."""
         return not self.spare and self.state is not State.DRAINING
+
+    def tell(self, line: bytes) -> None:
+        """Through its command pipe; what does not fit now goes with the next one, which may be empty."""
+        self.untold += line
+        try:
+            written = os.write(self.handle.pipes.ours["command"], self.untold)
+        except OSError:  # it is full, as it does not read; or it is dead, and will be reaped
+            return
+        self.untold = self.untold[written:]
 
     def served_s(self, now: float) -> float | None:
         return None if self.ready_at is None else now - self.ready_at

@@ -15,16 +15,18 @@ from functools import partial
 from typing import Any
 
 from samovar import host
-from samovar.board import LAST_STARTED, STARTED_NS, Board
+from samovar.board import Board
 from samovar.generations import Generation, Generations, Phase
 from samovar.host import out_of_memory_kills
 from samovar.obituary import Death, encode_obituary
+from samovar.orders import GO, Brokers, say_brokers
 from samovar.output import LineReader, Sink, Voices
 from samovar.overdue import Overdue
 from samovar.pool import Pool, describe_worker
 from samovar.recycling import Recycling
 from samovar.reaper import Reaper, kill_group
-from samovar.reload import Reloads
+from samovar.reload import Answer, Command, Reloads
+from samovar.sessions import Encode
 from samovar.slot import Backoff, Slot, State
 from samovar.staff_options import StaffOptions
 
@@ -32,9 +34,6 @@ log = logging.getLogger("samovar")
 
 _RETRY_S = 0.05  # for starts that the system refused
 MAX_WORKERS = 1024
-
-# Makes the frame of a message for the epoch of a session.
-Encode = Callable[[int], bytes]
 
 
 class Staff:
@@ -45,8 +44,9 @@ class Staff:
         options: StaffOptions,
         token: str,
         output: Sink,
-        send_obituary: Callable[[Encode], None],
+        send_obituary: Callable[[int, Encode], None],
     ) -> None:
+        """`send_obituary` takes the broker's number, and what encodes it for the supervisor's session there."""
         self.pool = Pool(options.service_name, options.workers, options.spares)
         self.exit_code = 0
         self._options = options
@@ -64,12 +64,24 @@ class Staff:
         )
         self._backoff = Backoff(random.Random())
         self.reloads = Reloads(self.pool, self._generations, self._name)
+        self._brokers: Brokers = []
         self._announced = False
         self._oom_kills = out_of_memory_kills()
         self._reaper = Reaper()
 
-    def begin(self) -> None:
+    def begin(self, brokers: Brokers) -> None:
+        self._brokers = brokers
         self._generations.begin()
+
+    def serve(self, brokers: Brokers) -> None:
+        """From now on all workers serve these."""
+        self._brokers = brokers
+        for slot in self._alive():
+            slot.tell(say_brokers(brokers))
+
+    def serves(self, broker: int) -> bool:
+        """Whether some worker has a session with it."""
+        return any(slot.board.serves(broker) for slot in self._alive())
 
     # --- the loop's steps ------------------------------------------------------------------------------
 
@@ -82,6 +94,8 @@ class Staff:
         self._recycling.step(self._alive(), now)
         for slot in self._alive():
             self._voices.show(self._tag(slot), slot.throttle.note(now))
+            if slot.untold:
+                slot.tell(b"")
         if self.pool.stopping:
             return
         steps = self.pool.next_steps()
@@ -143,14 +157,12 @@ class Staff:
                 self._backoff.start_at = now + _RETRY_S
                 return
             slot = Slot(number, board, handle, generation.number, now, spare)
+            slot.tell(say_brokers(self._brokers))
             self.pool.slots[number] = slot
 
     def _activate(self, slot: Slot) -> None:
         slot.spare = False
-        try:
-            os.write(slot.handle.pipes.ours["command"], b"go")
-        except OSError:
-            pass  # it is dead, and will be reaped
+        slot.tell(GO)
         if slot.state is State.PARKED:
             slot.state = State.CONNECTING
 
@@ -160,18 +172,14 @@ class Staff:
         slot.state = State.DRAINING
         os.kill(slot.pid, signal.SIGTERM)
 
-    def scale(self, id_: int, args: list[Any]) -> dict[str, Any]:
+    def scale(self, command: Command, args: list[Any]) -> Answer:
         """The COMMAND scale; returns its answer."""
         workers = args[0] if len(args) == 1 else None
         if type(workers) is not int or not 1 <= workers <= MAX_WORKERS:
-            return {
-                "id": id_,
-                "ok": False,
-                "message": f"scale takes a number from 1 to {MAX_WORKERS}",
-            }
+            return Answer(command, False, f"scale takes a number from 1 to {MAX_WORKERS}")
         before, self.pool.wanted = self.pool.wanted, workers
         log.info("%s: %d workers are wanted now, %d before", self._name(), workers, before)
-        return {"id": id_, "ok": True, "result": {"workers": workers, "before": before}}
+        return Answer(command, True, result={"workers": workers, "before": before})
 
     # --- generations -----------------------------------------------------------------------------------
 
@@ -222,8 +230,7 @@ class Staff:
         return f"{self._name()}/worker-{slot.number + 1}"
 
     def _read_output(self, slot: Slot, reader: LineReader) -> None:
-        words = slot.board.words
-        running = words[LAST_STARTED] if words[STARTED_NS] else None
+        running = slot.board.running()
         self._voices.show(self._tag(slot), reader.read(), slot.throttle, running)
 
     def _show_zygote(self, generation: Generation, reader: LineReader) -> None:
@@ -263,7 +270,7 @@ class Staff:
             return
         self._announced = True
         workers = "1 worker" if wanted == 1 else f"{wanted} workers"
-        log.info("%s ready (%s, %s)", self.pool.service, workers, self._options.endpoint)
+        log.info("%s ready (%s, %s)", self.pool.service, workers, ",".join(self._options.brokers))
 
     def describe(self) -> dict[str, Any] | None:
         """The map of a POOL message; None while the service's name is unknown."""
@@ -328,13 +335,19 @@ class Staff:
         how = death.how(slot.killed_because, out_of_memory)
         sentence = death.sentence(f"worker {self._tag(slot)}", how)
         self._oom_kills = oom_kills
-        board = slot.board.read()
         stderr, stack = list(slot.stderr.last), list(slot.stack.last)
-        if board.epoch:
+        for session in slot.board.read().sessions:
             self._send_obituary(
-                lambda epoch: encode_obituary(
-                    epoch, death, board, how, stderr, stack, out_of_memory
-                )
+                session.broker,
+                partial(
+                    encode_obituary,
+                    death=death,
+                    session=session,
+                    reason=how,
+                    stderr=stderr,
+                    stack=stack,
+                    out_of_memory=out_of_memory,
+                ),
             )
         self._voices.show(self._tag(slot), slot.stdout.finish() + stderr_lines, slot.throttle)
         self._voices.show(self._tag(slot), slot.throttle.note(math.inf))

@@ -11,7 +11,7 @@ class StaffOptions:
     """What concerns the workers. Times in seconds, sizes in kB."""
 
     target: str
-    endpoint: str
+    brokers: tuple[str, ...]  # endpoints.parse()
     workers: int
     service_name: str | None
     credit: int
@@ -30,7 +30,6 @@ class StaffOptions:
         """What all workers have in common; `token` is their supervisor's."""
         return WorkerConfig(
             target=self.target,
-            endpoint=self.endpoint,
             service_name=self.service_name,
             worker_name="",
             credit=self.credit,

@@ -9,8 +9,7 @@ from typing import Any
 from samovar import attached, wire
 from samovar.call import Call
 from samovar.explain import Failure
-from samovar.outbox import Outbox
-from samovar.running import Running, clock
+from samovar.running import clock
 
 log = logging.getLogger("samovar")
 
@@ -33,13 +32,9 @@ class Streams:
 
     def __init__(
         self,
-        outbox: Outbox,
-        running: Running,
         finish: Callable[[Call, int, Any], None],
         failed: Callable[[BaseException, Call], Failure],
     ) -> None:
-        self._outbox = outbox
-        self._running = running
         self._finish = finish
         self._failed = failed
         self._streams: dict[Call, Stream] = {}
@@ -57,7 +52,7 @@ class Streams:
             self._finish(call, *self._failed(error, call))
             return
         self._streams[call] = stream
-        self._running.suspend(call, clock())
+        call.link.running.suspend(call, clock())
         self._ready.append(stream)
 
     def step(self) -> None:
@@ -69,7 +64,7 @@ class Streams:
 
     def _advance(self, stream: Stream) -> None:
         call = stream.call
-        self._running.resume(call, clock())
+        call.link.running.resume(call, clock())
         attached.set_running(call.frames, call.id)
         outcome: tuple[int, Any] | None = None
         try:
@@ -79,14 +74,14 @@ class Streams:
         except BaseException as error:  # SystemExit, too, is an answer and not an exit
             outcome = self._failed(error, call)
         else:
-            outcome = self._outbox.item(call, stream.seq, value)
+            outcome = call.link.outbox.item(call, stream.seq, value)
             if outcome is not None:
                 self._close(stream)
         attached.set_running([])
         if outcome is not None:
             self._end(stream, outcome)
             return
-        self._running.suspend(call, clock())
+        call.link.running.suspend(call, clock())
         stream.seq += 1
         if stream.seq < call.window:
             self._ready.append(stream)
@@ -103,7 +98,7 @@ class Streams:
     def stop(self, call: Call, outcome: Failure) -> None:
         """Closes the generator, whose finally blocks run, and ends the call."""
         stream = self._streams[call]
-        self._running.resume(call, clock())
+        call.link.running.resume(call, clock())
         attached.set_running(call.frames, call.id)
         self._close(stream)
         attached.set_running([])

@@ -8,8 +8,7 @@ from typing import Any
 from samovar import attached, wire
 from samovar.call import Call
 from samovar.explain import Failure
-from samovar.outbox import Outbox
-from samovar.running import Running, clock
+from samovar.running import clock
 
 log = logging.getLogger("samovar")
 
@@ -26,14 +25,10 @@ class Tasks:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        outbox: Outbox,
-        running: Running,
         finish: Callable[[Call, int, Any], None],
         failed: Callable[[BaseException, Call], Failure],
     ) -> None:
         self._loop = loop
-        self._outbox = outbox
-        self._running = running
         self._finish = finish
         self._failed = failed
         self._tasks: dict[Call, asyncio.Task[None]] = {}
@@ -96,7 +91,7 @@ class Tasks:
             generator = call.method.function(*args, **(call.kwargs or {}))
             turn_ends = clock() + _LONGEST_TURN_NS
             async for value in generator:
-                outcome = self._outbox.item(call, seq, value)
+                outcome = call.link.outbox.item(call, seq, value)
                 if outcome is not None:
                     break
                 seq += 1
@@ -117,7 +112,7 @@ class Tasks:
 
     async def _rest(self, call: Call, seq: int) -> None:
         """Until the reader takes more than `seq` items."""
-        self._running.suspend(call, clock())
+        call.link.running.suspend(call, clock())
         try:
             while seq >= call.window:
                 reader = self._loop.create_future()
@@ -125,4 +120,4 @@ class Tasks:
                 await reader
         finally:
             self._readers.pop(call, None)
-            self._running.resume(call, clock())
+            call.link.running.resume(call, clock())

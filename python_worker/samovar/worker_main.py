@@ -1,8 +1,8 @@
 """The process of one worker: python -m samovar.worker_main, or forked by a zygote, which enters at serve().
 
 Its configuration comes as JSON in one environment variable, which the app never sees. It tells its supervisor
-how far it is through a pipe, one line each: "loaded NAME", "parked", "ready", "unhealthy SENTENCE",
-"failed SENTENCE".
+how far it is through a pipe, one line each: "loaded NAME", "parked", "ready", "left", "unhealthy SENTENCE",
+"failed SENTENCE". What it is told comes through another one (orders.py).
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from samovar.app import AppError, load_service
 from samovar.board import Slot
 from samovar.hooks import HookFailed
 from samovar.host import die_with_parent, keep_freed_memory
+from samovar.orders import Orders
 from samovar.printing import mark_what_is_printed
 from samovar.service import Service
 
@@ -40,7 +41,6 @@ class WorkerConfig:
     """What a worker must know. Descriptors are inherited under the same numbers, or come with the order to fork."""
 
     target: str
-    endpoint: str
     service_name: str | None  # None: the Service object's own
     worker_name: str  # "worker-1": goes behind the service's name
     credit: int
@@ -55,7 +55,7 @@ class WorkerConfig:
     ] | None  # keys.read_keys(): the secret itself stays out of the environment
     board_fd: int
     slot: int
-    parked: bool  # serves only when b"go" comes through the command pipe
+    parked: bool  # serves only when it is told so
     status_fd: int = -1
     stack_fd: int = -1
     command_fd: int = -1
@@ -161,7 +161,8 @@ def _is_ours(path: str) -> bool:
 
 def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int:
     """Serves a loaded app until it is told to stop; returns the exit code."""
-    from samovar.runner import Worker, WorkerOptions
+    from samovar.links import WorkerOptions
+    from samovar.runner import Worker
 
     faulthandler.register(STACK_SIGNAL, file=config.stack_fd, all_threads=True)
     board.begin_worker(os.getpid(), name)
@@ -180,10 +181,13 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
     tell(config, f"loaded {name}")
     if service.schema is None:
         log.warning("the schema of '%s' is larger than 128 KiB: callers cannot learn it", name)
-    if config.parked and not _wait_for_go(config):
+    orders = Orders(config.command_fd)
+    if config.parked and not _wait_for_go(config, orders):
+        return 0
+    brokers = orders.wait_for_brokers()
+    if brokers is None:
         return 0
     options = WorkerOptions(
-        endpoint=config.endpoint,
         service_name=name,
         worker_name=f"{name}/{config.worker_name}",
         credit=config.credit,
@@ -198,7 +202,10 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
         service,
         options,
         board,
+        brokers,
+        orders,
         on_ready=lambda: tell(config, "ready"),
+        on_left=lambda: tell(config, "left"),
         on_unhealthy=lambda why: tell(config, f"unhealthy {why}"),
     )
     worker.handle_signals()
@@ -210,10 +217,10 @@ def serve(config: WorkerConfig, board: Slot, service: Service, name: str) -> int
     return 0
 
 
-def _wait_for_go(config: WorkerConfig) -> bool:
+def _wait_for_go(config: WorkerConfig, orders: Orders) -> bool:
     """Waits as a spare; False when it is not wanted any more. SIGTERM ends it as it ends any process."""
     tell(config, "parked")
-    return os.read(config.command_fd, 16) != b""
+    return orders.wait_for_go()
 
 
 def _log_handler() -> logging.Handler:

@@ -126,7 +126,7 @@ def _limber_up() -> None:
 
     logging.StreamHandler(sys.stderr).setFormatter(logging.Formatter("%(message)s"))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-    connection = Connection(context, "inproc://nowhere", {})
+    connection = Connection(context, "inproc://nowhere", {"role": "worker"})
     zmq.zmq_poll([(connection.socket, zmq.POLLIN), (connection.monitor, zmq.POLLIN)], 0)
     connection.close(linger_ms=0)
     context.term()

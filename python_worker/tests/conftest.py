@@ -27,14 +27,16 @@ APPS = Path(__file__).parent / "apps"
 class Pool:
     """A running samovar-worker, its working directory tests/apps."""
 
-    def __init__(self, endpoint: str, target: str, *options: str, **env: str) -> None:
+    def __init__(
+        self, endpoint: str, target: str, *options: str, module: str = "samovar.cli", **env: str
+    ) -> None:
         self.mark = f"SAMOVAR_TEST={uuid.uuid4()}"
         name, value = self.mark.split("=")
         self.process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
-                "samovar.cli",
+                module,
                 target,
                 "--connect",
                 endpoint,
@@ -138,8 +140,10 @@ def start(endpoint: str) -> Iterator[Callable[..., Pool]]:
     """Starts samovar-worker with a target and options. Whatever is left at the end is a failure."""
     pools: list[Pool] = []
 
-    def start_pool(target: str = "desk:service", *options: str, **env: str) -> Pool:
-        pools.append(Pool(endpoint, target, *options, **env))
+    def start_pool(
+        target: str = "desk:service", *options: str, connect: str = endpoint, **env: str
+    ) -> Pool:
+        pools.append(Pool(connect, target, *options, **env))
         return pools[-1]
 
     yield start_pool

@@ -31,6 +31,8 @@ class Peer:
     pools: list[dict[str, Any]] = field(default_factory=list)
     obituaries: list[dict[str, Any]] = field(default_factory=list)
     drains: int = 0
+    brokers: int = 1  # that the worker serves, as it has said last
+    answers: list[dict[str, Any]] = field(default_factory=list)  # to commands
 
     @property
     def role(self) -> str:
@@ -88,10 +90,11 @@ class FakeBroker:
         self.peers.clear()
 
     def unbind(self) -> None:
-        """As if the broker's process had ended."""
-        self.socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self.socket.close(linger=0)
+        """As if the broker's process had ended; nothing is pumped until bind()."""
+        if not self.socket.closed:
+            self.socket.disable_monitor()
+            self._monitor.close(linger=0)
+            self.socket.close(linger=0)
 
     def close(self) -> None:
         FakeBroker.live.remove(self)
@@ -108,17 +111,20 @@ class FakeBroker:
             self.connections += 1
 
     def wait(self, condition: Callable[[], Any], what: str, cap: float = CAP_S) -> Any:
-        """Handles messages until `condition` holds, and returns what it returned."""
+        """Handles messages, of all brokers, until `condition` holds, and returns what it returned."""
         end = time.monotonic() + cap
         while not (found := condition()):
             left = end - time.monotonic()
             assert left > 0, f"waited {cap} s in vain for: {what}"
-            self.pump(min(left, 0.05))
+            others = [each for each in FakeBroker.live if each is not self]
+            for other in others:
+                other.pump(0)
+            self.pump(min(left, 0.005 if others else 0.05))
         return found
 
     def pump(self, seconds: float) -> None:
         """Handles the messages that are there; waits so long for a first one."""
-        if not self.socket.poll(int(seconds * 1000)):
+        if self.socket.closed or not self.socket.poll(int(seconds * 1000)):
             return
         while self.socket.poll(0):
             identity, frame, *attachments = self.socket.recv_multipart()
@@ -138,6 +144,15 @@ class FakeBroker:
         elif kind == wire.READY:
             assert peer.ready is None, "READY came twice in one session"
             peer.ready = message[3]
+            peer.brokers = message[3].get("brokers", 1)
+        elif kind == wire.BROKERS:
+            assert peer.ready is not None, "BROKERS came before READY"
+            assert (
+                message[3]["brokers"] != peer.brokers
+            ), "BROKERS came although nothing has changed"
+            peer.brokers = message[3]["brokers"]
+        elif kind == wire.COMMAND_DONE:
+            peer.answers.append(message[3])
         elif kind == wire.POOL:
             peer.pools.append(message[3])
         elif kind == wire.OBITUARY:
@@ -224,6 +239,13 @@ class FakeBroker:
 
     def widen(self, worker: Peer, id_: int, window: int) -> None:
         self.send(worker.identity, [1, wire.WINDOW, worker.epoch, id_, window])
+
+    def command(self, supervisor: Peer, id_: int, name: str, *args: Any) -> dict[str, Any]:
+        """Sends a COMMAND; waits for its answer."""
+        content = {"id": id_, "command": name, "args": list(args)}
+        self.send(supervisor.identity, [1, wire.COMMAND, supervisor.epoch, content])
+        self.wait(lambda: supervisor.answers, f"an answer to {name}")
+        return supervisor.answers.pop(0)
 
     def cancel(self, worker: Peer, *ids: int) -> None:
         self.send(worker.identity, [1, wire.CANCEL, worker.epoch, *ids])

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,7 +16,9 @@ FAR = 10**12
 
 
 def call(*args: Any, deadline_ns: int = FAR, **kwargs: Any) -> Call:
-    return Call(1, 1, 0, deadline_ns, "s.m", Method("m", print), list(args), kwargs, None, [])
+    return Call(
+        Mock(), 1, 1, 0, deadline_ns, "s.m", Method("m", print), list(args), kwargs, None, []
+    )
 
 
 def test_a_batch_waits_for_its_delay_unless_it_is_full_or_nobody_comes():

@@ -29,7 +29,7 @@ def give(value: Any) -> Any:
 
 @service.method
 def board_says() -> list[Any]:
-    return [board.words[LAST_STARTED], board.words[STARTED_NS] > 0]
+    return [board.sessions[0][LAST_STARTED], board.sessions[0][STARTED_NS] > 0]
 
 
 @service.method
@@ -61,7 +61,7 @@ class Run:
 
     def __init__(self, max_body: int = 1 << 20) -> None:
         self.sent: list[list[Any]] = []
-        self.executor = Executor(service, "s", board, self.sent.append)
+        self.executor = Executor(service, "s", board.sessions[0], self.sent.append)
         self.executor.encoder.max_body = max_body
 
     def __call__(
@@ -102,8 +102,8 @@ def test_results_come_back_as_they_went(value):
 
 def test_the_board_shows_what_runs_and_then_that_nothing_does():
     assert Run()(["board_says", []], ["board_says", []])[1] == (0, [101, True])
-    assert board.words[STARTED_NS] == 0
-    assert board.words[LAST_STARTED] == 101
+    assert board.sessions[0][STARTED_NS] == 0
+    assert board.sessions[0][LAST_STARTED] == 101
 
 
 def test_run_times_are_measured_for_each_item():

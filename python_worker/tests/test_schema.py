@@ -155,7 +155,7 @@ class Run:
     def __init__(self, service: Service) -> None:
         service.prepare(service.name)
         self.sent: list[list[Any]] = []
-        self.executor = Executor(service, service.name, Slot(), self.sent.append)
+        self.executor = Executor(service, service.name, Slot().sessions[0], self.sent.append)
 
     def __call__(self, method: str, *args: Any, **kwargs: Any) -> tuple[int, Any]:
         frame = msgpack.packb([1, 2, 77, 0, 9, 1, 0, 10**9, method, args, kwargs or None, None])

@@ -9,10 +9,25 @@ import signal
 import pytest
 
 from samovar import WithAttachments, host
-from samovar.board import EPOCH, LAST_STARTED, SLOT_BYTES, STARTED_NS, Board, Slot
+from samovar.board import (
+    BROKER,
+    CANCEL_ID,
+    CHECKING_NS,
+    DOOMED,
+    DUE_ID,
+    EPOCH,
+    LAST_STARTED,
+    SLOT_BYTES,
+    STARTED_NS,
+    Board,
+    Session,
+    Slot,
+    begin_session,
+)
 from samovar.launcher import WORKER_PIPES, Pipes, WorkerHandle
 from samovar.obituary import Death
 from samovar.output import LineReader, Sink, Throttle
+from samovar.overdue import Overdue
 from samovar.pool import Pool
 from samovar.printing import _Marking, split_mark
 from samovar.slot import Backoff, State
@@ -34,30 +49,50 @@ def test_what_a_worker_writes_on_its_slot_the_supervisor_reads():
     board = Board()
     worker = Slot(os.dup(board.fd), 1)
     worker.begin_worker(4711, "größe" * 50)
-    worker.begin_session(2**53 - 1)
-    worker.words[LAST_STARTED] = 17
-    worker.words[STARTED_NS] = 5
+    first, last = worker.sessions[0], worker.sessions[15]
+    first[BROKER], last[BROKER] = 1, 7
+    begin_session(first, 2**53 - 1)
+    begin_session(last, 4)
+    first[LAST_STARTED] = last[LAST_STARTED] = 17
+    last[STARTED_NS] = 5
     seen = board.slot(1).read()
-    assert (seen.epoch, seen.last_started, seen.running, seen.pid) == (2**53 - 1, 17, True, 4711)
-    assert seen.service.startswith("größegröße")
+    assert seen.pid == 4711 and seen.service.startswith("größegröße")
+    assert seen.sessions == (Session(1, 2**53 - 1, 17, False), Session(7, 4, 17, True))
+    assert board.slot(1).running() == 17
+    assert board.slot(1).serves(7) and not board.slot(1).serves(2)
     assert board.slot(0).read().pid == board.slot(2).read().pid == 0
-    worker.begin_session(3)
-    assert board.slot(1).read().last_started == 0
-    assert not board.slot(1).read().running
+    begin_session(last, 5)
+    assert board.slot(1).read().sessions[1] == Session(7, 5, 0, False)
+    begin_session(last, 0)
+    assert [each.broker for each in board.slot(1).read().sessions] == [1]
+    assert board.slot(1).running() is None
     board.slot(1).clear()
-    assert worker.words[EPOCH] == 0
+    assert first[EPOCH] == 0
     board.close()
+
+
+def test_a_released_slot_is_of_no_more_use():
+    slot = Slot()
+    session = slot.sessions[3]
+    slot.release()
+    for words in (slot.words, session):
+        with pytest.raises(ValueError):
+            words[0] = 1
 
 
 def test_the_boards_layout_is_the_documented_one():
     board = Board()
     slot = board.slot(1)
     slot.begin_worker(9, "desk")
-    slot.begin_session(7)
-    slot.words[LAST_STARTED] = 8
+    slot.sessions[2][BROKER] = 6
+    begin_session(slot.sessions[2], 7)
+    slot.sessions[2][LAST_STARTED] = 8
     data = os.pread(board.fd, SLOT_BYTES, SLOT_BYTES)
-    assert [int.from_bytes(data[n : n + 8], "little") for n in (0, 8, 16, 24)] == [7, 8, 0, 9]
+    assert SLOT_BYTES == len(data) == 1280
+    assert data[:8] == (9).to_bytes(8, "little")
     assert data[128:133] == b"desk\0"
+    numbers = [int.from_bytes(data[n : n + 8], "little") for n in range(384, 416, 8)]
+    assert numbers == [7, 8, 0, 6]
     board.close()
 
 
@@ -254,8 +289,8 @@ def test_what_is_printed_is_marked_while_a_request_runs(pipe):
     board = Slot()
     stream = io.TextIOWrapper(_Marking(pipe[1], board), write_through=True, encoding="utf-8")
     print("idle", file=stream)
-    board.words[LAST_STARTED] = 7
-    board.words[STARTED_NS] = 1
+    board.sessions[1][LAST_STARTED] = 7
+    board.sessions[1][STARTED_NS] = 1
     print("one", "two", file=stream)
     print("several\nlines", file=stream)
     lines = LineReader(pipe[0], keep=9)
@@ -263,6 +298,36 @@ def test_what_is_printed_is_marked_while_a_request_runs(pipe):
     assert found == [(None, b"idle"), (7, b"one two"), (7, b"several"), (7, b"lines")]
     assert list(lines.last) == [b"idle", b"one two", b"several", b"lines"]
     assert split_mark(b"\x1enot a mark") == (None, b"\x1enot a mark")
+
+
+def test_of_two_brokers_equal_ids_only_the_one_that_overran_is_told(workers):
+    slot = workers(1).add(State.READY)
+    overdue = Overdue(1.0)
+    here, there = slot.board.sessions[:2]
+    here[LAST_STARTED] = there[LAST_STARTED] = 17
+    there[STARTED_NS] = 10**9
+    assert overdue.seconds_to_wait([slot], 1.5) == 0.5
+    overdue.step([slot], 2.0)
+    assert slot.ending.because == "request 17 ran longer than --hard-timeout 1 s"
+    assert (here[CANCEL_ID], there[CANCEL_ID]) == (0, 17)
+    there[STARTED_NS] = 0
+    overdue.step([slot], 2.01)
+    assert slot.ending is None and there[CANCEL_ID] == 0, "it has ended by itself"
+    here[STARTED_NS], there[STARTED_NS], there[DUE_ID] = 5 * 10**9, 4 * 10**9, 16
+    overdue.step([slot], 5.5)
+    assert (here[CANCEL_ID], there[CANCEL_ID]) == (0, 16), "the one that is due first"
+
+
+def test_a_health_check_has_the_pools_hard_limit(workers):
+    slot = workers(1).add(State.READY)
+    overdue = Overdue(1.0)
+    slot.board.words[CHECKING_NS] = 10**9
+    assert overdue.step([slot], 1.9) == [] and slot.ending is None
+    overdue.step([slot], 2.0)
+    assert slot.ending.because == "its health check ran longer than --hard-timeout 1 s"
+    slot.board.words[CHECKING_NS] = 0
+    overdue.step([slot], 2.1)
+    assert slot.ending is None and not slot.board.words[DOOMED]
 
 
 @pytest.mark.parametrize(

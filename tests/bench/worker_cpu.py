@@ -1,6 +1,6 @@
 """CPU time per call of the Python worker, by size of bundle. Run by hand:
 
-    build/venv/bin/python tests/bench/worker_cpu.py [--quick]
+    build/venv/bin/python tests/bench/worker_cpu.py [--quick] [--brokers N]
 
 The handlers look a key up in a dict and return a map of about 100 bytes: `shared` the table's own (others
 hold it), `fresh` one made for the call, `number` an int, `echo` its argument, `nested` a map with a list in it.
@@ -8,6 +8,7 @@ hold it), `fresh` one made for the call, `number` an int, `echo` its argument, `
 - *executor*: unpack a REQUEST, run its items, encode the replies; no sockets.
 - *loop*: the whole Worker, this process's main thread, against a ROUTER in a child process, over ipc, with one or
   eight messages outstanding. `thread` is the CPU time of the worker's thread, `process` adds libzmq's I/O thread.
+  With `--brokers N` there are so many ROUTERs, which send by turns.
 
 Each figure is the least of several repeats, in microseconds of CPU, not of wall time. On a busy machine caches are
 cold, and every figure grows by up to a half: compare two versions in alternating runs (PYTHONPATH chooses one).
@@ -87,7 +88,7 @@ def request(epoch: int, method: str, items: int) -> bytes:
 
 def executor_cpu(method: str, items: int, calls: int, repeats: int) -> float:
     sent: list[Any] = []
-    executor = Executor(service, "s", Slot(), lambda frames: sent.append(frames))
+    executor = Executor(service, "s", Slot().sessions[0], lambda frames: sent.append(frames))
     frame = request(5_000_000_001, method, items)
     messages = max(1, calls // items)
     best = float("inf")
@@ -103,15 +104,26 @@ def executor_cpu(method: str, items: int, calls: int, repeats: int) -> float:
 
 
 class Driver:
-    """The ROUTER, in a process of its own."""
+    """The ROUTERs, in a process of their own."""
 
-    def __init__(self, endpoint: str) -> None:
+    EPOCH = 5_000_000_001
+
+    def __init__(self, endpoints: list[str]) -> None:
         import zmq  # after the fork
 
-        self.socket = zmq.Context().socket(zmq.ROUTER)
-        self.socket.bind(endpoint)
-        self.epoch = 5_000_000_001
-        self.identity, frame = self.socket.recv_multipart()
+        context: zmq.Context[Any] = zmq.Context()
+        self.sockets = [context.socket(zmq.ROUTER) for _ in endpoints]
+        self.poller = zmq.Poller()
+        for socket, endpoint in zip(self.sockets, endpoints):
+            socket.bind(endpoint)
+            self.poller.register(socket, zmq.POLLIN)
+        self.turns = itertools.cycle(range(len(endpoints)))
+        self.waiting: list[bytes] = []
+        self.identities = [self._greet(socket) for socket in self.sockets]
+
+    def _greet(self, socket: Any) -> bytes:
+        identity: bytes
+        identity, frame = socket.recv_multipart()
         hello = msgpack.unpackb(frame)[3]
         answer = {
             "nonce": hello["nonce"],
@@ -122,18 +134,29 @@ class Driver:
             "default_timeout_us": 30_000_000,
             "max_timeout_us": 86_400_000_000,
         }
-        self.send(msgpack.packb([1, wire.HELLO, self.epoch, answer]))
-        assert self.receive()[1] == wire.READY
+        socket.send_multipart([identity, msgpack.packb([1, wire.HELLO, self.EPOCH, answer])])
+        assert msgpack.unpackb(socket.recv_multipart()[1])[1] == wire.READY
+        return identity
 
-    def send(self, frame: bytes) -> None:
-        self.socket.send_multipart([self.identity, frame])
+    def send(self, frame: bytes, number: int | None = None) -> None:
+        number = next(self.turns) if number is None else number
+        self.sockets[number].send_multipart([self.identities[number], frame])
+
+    def receive_frame(self) -> bytes:
+        """The next message of the worker, to whichever of them; not what it says of their number."""
+        while not self.waiting:
+            for socket, _ in self.poller.poll():
+                frame = socket.recv_multipart()[1]
+                if wire.kind_of(frame) != wire.BROKERS:
+                    self.waiting.append(frame)
+        return self.waiting.pop(0)
 
     def receive(self) -> list[Any]:
-        message: list[Any] = msgpack.unpackb(self.socket.recv_multipart()[1])
+        message: list[Any] = msgpack.unpackb(self.receive_frame())
         return message
 
     def cpu(self) -> tuple[int, int]:
-        self.send(request(self.epoch, "cpu", 1))
+        self.send(request(self.EPOCH, "cpu", 1))
         [thread, process] = self.receive()[7]
         return thread, process
 
@@ -144,7 +167,7 @@ class Driver:
         sent, items_left = outstanding, messages * items
         answered = 0
         while items_left:
-            reply = self.socket.recv_multipart(copy=True)[1]
+            reply = self.receive_frame()
             got = (_array_length(reply) - 3) // 6
             items_left -= got
             answered += got
@@ -158,7 +181,7 @@ class Driver:
         messages = max(outstanding, min(300, calls // items))
         best = [float("inf"), float("inf")]
         for _ in range(repeats):
-            frame = request(self.epoch, method, items)
+            frame = request(self.EPOCH, method, items)
             before = self.cpu()
             self.exchange(frame, items, messages, outstanding)
             after = self.cpu()
@@ -169,10 +192,12 @@ class Driver:
 
     def end(self) -> None:
         """Lets the worker drain and return."""
-        self.send(request(self.epoch, "stop", 1))
-        while self.receive()[1] != wire.DRAIN:
-            pass
-        self.send(msgpack.packb([1, wire.DRAINED, self.epoch, {}]))
+        self.send(request(self.EPOCH, "stop", 1))
+        for _ in self.sockets:
+            while self.receive()[1] != wire.DRAIN:
+                pass
+        for number in range(len(self.sockets)):
+            self.send(msgpack.packb([1, wire.DRAINED, self.EPOCH, {}]), number)
 
 
 def _array_length(frame: bytes) -> int:
@@ -181,8 +206,8 @@ def _array_length(frame: bytes) -> int:
     return frame[0] & 15
 
 
-def drive(endpoint: str, calls: int, repeats: int) -> None:
-    driver = Driver(endpoint)
+def drive(endpoints: list[str], calls: int, repeats: int) -> None:
+    driver = Driver(endpoints)
     for outstanding, method in itertools.product((1, 8), ("shared", "fresh", "number")):
         row = [driver.run(method, items, outstanding, calls, repeats) for items in BUNDLES]
         for name, index in (("thread", 0), ("process", 1)):
@@ -195,6 +220,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer calls and repeats")
     parser.add_argument("--only", choices=("executor", "loop"), help="one half of it")
+    parser.add_argument("--brokers", type=int, default=1, help="how many the worker serves")
     options = parser.parse_args()
     calls, repeats = (2_000, 10) if options.quick else (2_000, 40)
     print(f"{'us of CPU per call, bundles of':31}" + "".join(f"{n:9}" for n in BUNDLES))
@@ -205,20 +231,21 @@ def main() -> int:
     if options.only == "executor":
         return 0
     with tempfile.TemporaryDirectory() as directory:
-        endpoint = f"ipc://{directory}/backend"
+        endpoints = [f"ipc://{directory}/backend-{n}" for n in range(options.brokers)]
         child = multiprocessing.get_context("fork").Process(
-            target=drive, args=(endpoint, calls, repeats)
+            target=drive, args=(endpoints, calls, repeats)
         )
         sys.stdout.flush()
         child.start()
-        from samovar.runner import Worker, WorkerOptions  # after the fork
+        from samovar.links import WorkerOptions  # after the fork
+        from samovar.runner import Worker
 
         @service.method
         def stop() -> None:
             worker.request_stop()
 
-        worker = Worker(service, WorkerOptions(endpoint, "s", "bench", 256), Slot())
-
+        brokers = list(enumerate(endpoints, 1))
+        worker = Worker(service, WorkerOptions("s", "bench", 256), Slot(), brokers)
         worker.run()
         child.join()
     return 0
