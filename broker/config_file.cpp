@@ -5,6 +5,8 @@
 
 #include "broker/config_section.hpp"
 #include "proto/codec.hpp"
+#include "proto/endpoints.hpp"
+#include "proto/limits.hpp"
 
 namespace samovar::broker {
 namespace {
@@ -31,6 +33,7 @@ ServiceOptions read_service(const std::string& path, const std::string& director
   section.text("lines", service.lines);
   section.number("workers", service.workers, 1, 1024);
   section.text("directory", service.directory);
+  section.text("brokers", service.brokers);
   section.texts("arguments", service.arguments);
   section.finish();
   service.directory = (std::filesystem::path(directory) / service.directory).lexically_normal().string();
@@ -42,6 +45,12 @@ ServiceOptions read_service(const std::string& path, const std::string& director
     section.fail(table, "app", "has to be \"module:object\"");
   if (!service.expose.empty() && service.expose.find(':') == std::string::npos)
     section.fail(table, "expose", "has to be \"module:function,function\"");
+  if (!service.brokers.empty()) {
+    const auto brokers = proto::parse_endpoints(service.brokers);
+    if (!brokers.wrong.empty()) section.fail(table, "brokers", brokers.wrong);
+    if (brokers.pieces.size() >= limits::kMaxBrokers)
+      section.fail(table, "brokers", "can name at most 15: the first of 16 is this samovard");
+  }
   return service;
 }
 
@@ -206,6 +215,7 @@ endpoint = ""             # a collector's, e.g. "http://127.0.0.1:4318/v1/traces
 #                                  #   lines = "python3 index.py", a script that answers a line with a line
 # workers = 2
 # directory = "."                  # relative to this file
+# brokers = ""                     # others that its workers serve beside this samovard: a list as of samovar-worker --connect
 # arguments = []                   # more for samovar-worker, e.g. ["--hard-timeout", "30"]
 )";
 }

@@ -20,6 +20,7 @@ struct ServiceOptions {
   std::string lines;
   std::uint32_t workers = 1;
   std::string directory;               // where it runs; its modules are imported from here
+  std::string brokers;                 // that its workers serve as well: a list of endpoints, or empty
   std::vector<std::string> arguments;  // further ones of samovar-worker
 };
 

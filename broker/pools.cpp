@@ -100,8 +100,9 @@ Pools::~Pools() {
 }
 
 std::vector<std::string> Pools::arguments_of(const Pool& pool) const {
+  const std::string& others = pool.options.brokers;
   std::vector<std::string> arguments{worker_command_, target(pool.options),
-                                     "--connect",     backend_,
+                                     "--connect",     others.empty() ? backend_ : backend_ + "," + others,
                                      "--workers",     std::to_string(pool.options.workers),
                                      "--name",        pool.options.name};
   if (!security_.key.empty()) {
