@@ -217,9 +217,9 @@ export class Session {
     this.endHopeless(now);
   }
 
-  // It gets no calls for a while, where others can.
+  // It gets no calls for a while, where others can. Calls that fail together are one failure.
   private failed(link: Link, now: number): void {
-    if (this.links.several) link.health.failed(now, this.random.jitter());
+    if (this.links.several && link.health.trusted) link.health.failed(now, this.random.jitter());
   }
 
   private endHopeless(now: number): void {

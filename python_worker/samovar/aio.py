@@ -5,15 +5,17 @@
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 import zmq
 
 from samovar.outgoing import Call, Options, Reply, new_call
+from samovar.caller import Caller, brokers, checked_age, key_files
 from samovar.channel import Channel
-from samovar.caller import Caller, endpoint_or_default, key_files
+from samovar.channels import Channels
 from samovar.keys import read_keys
 
 
@@ -26,16 +28,18 @@ class Client(Caller[Coroutine[Any, Any, Any]]):
 
     def __init__(
         self,
-        endpoint: str | None = None,
+        endpoint: str | Sequence[str] | None = None,
         *,
         timeout: float | None = None,
         name: str = "",
         key_file: str | None = None,
         broker_key_file: str | None = None,
+        max_connection_age: float | None = None,
     ) -> None:
         self._options = Options(timeout=timeout)
         keys = read_keys(key_files(key_file, broker_key_file))
-        self._shared = _Shared(endpoint_or_default(endpoint), name, keys)
+        age = checked_age(max_connection_age)
+        self._shared = _Shared(brokers(endpoint), name, keys, age)
 
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """The result. Raises samovar.Error when there is none."""
@@ -83,42 +87,61 @@ class Client(Caller[Coroutine[Any, Any, Any]]):
 
 
 class _Shared:
-    """The channel in an event loop."""
+    """The channels in an event loop."""
 
-    def __init__(self, endpoint: str, name: str, keys: Any) -> None:
-        self.endpoint = endpoint
+    def __init__(
+        self, pieces: tuple[str, ...], name: str, keys: Any, max_age: float | None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._context: zmq.Context[Any] = zmq.Context()
-        try:
-            self._channel = Channel(self._context, endpoint, name, keys)
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
         self._waiting: dict[Call, asyncio.Future[None]] = {}
         self._soon: asyncio.Handle | None = None
         self._later: asyncio.TimerHandle | None = None
         self._closed = False
-        self._descriptors = [
-            each.getsockopt(zmq.FD) for each in (self._channel.socket, self._channel.monitor)
-        ]
-        for descriptor in self._descriptors:
-            self._loop.add_reader(descriptor, self._turn)
+        try:
+            self._channels = Channels(
+                self._context,
+                pieces,
+                name,
+                keys,
+                max_age,
+                wake=self._wake_from_outside,
+                on_open=self._watch,
+                on_close=self._unwatch,
+            )
+        except BaseException:
+            self._closed = True
+            self._context.destroy(linger=0)
+            raise
+        self.endpoint = self._channels.calls.endpoint
         self._turn_soon()
+
+    def _watch(self, channel: Channel) -> None:
+        for source in channel.sources:
+            self._loop.add_reader(source.getsockopt(zmq.FD), self._turn)
+
+    def _unwatch(self, channel: Channel) -> None:
+        for source in channel.sources:
+            self._loop.remove_reader(source.getsockopt(zmq.FD))
+
+    def _wake_from_outside(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._turn)
 
     def submit(self, call: Call) -> None:
         if self._closed:
             raise RuntimeError("the client is closed")
-        self._channel.calls.submit(call, time.monotonic())
+        self._channels.calls.submit(call, time.monotonic())
         self._turn_soon()
 
     def cancel(self, call: Call) -> None:
         if not self._closed and not call.done:
-            self._channel.calls.cancel(call)
+            self._channels.calls.cancel(call)
             self._turn_soon()
 
     def taken(self, call: Call, count: int) -> None:
         if not self._closed:
-            self._channel.calls.taken(call, count)
+            self._channels.calls.taken(call, count)
             self._turn_soon()
 
     async def wait(self, call: Call) -> None:
@@ -139,12 +162,10 @@ class _Shared:
         if self._closed:
             return
         self._closed = True
-        for descriptor in self._descriptors:
-            self._loop.remove_reader(descriptor)
         for handle in (self._soon, self._later):
             if handle is not None:
                 handle.cancel()
-        self._channel.close()
+        self._channels.close()
         self._wake()
         self._context.term()
 
@@ -158,19 +179,19 @@ class _Shared:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
-        self._channel.turn()
-        while self._channel.has_input():  # a send may have taken the signal of what has come
-            self._channel.turn()
+        self._channels.turn()
+        while self._channels.has_input():  # a send may have taken the signal of what has come
+            self._channels.turn()
         self._wake()
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        wait = self._channel.seconds_to_wait()
+        wait = self._channels.seconds_to_wait()
         if wait is not None:
             self._later = self._loop.call_later(wait, self._turn)
 
     def _wake(self) -> None:
-        news = self._channel.calls.news
+        news = self._channels.calls.news
         for call in news:
             future = self._waiting.get(call)
             if future is not None and not future.done():

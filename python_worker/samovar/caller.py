@@ -1,9 +1,11 @@
 """What the clients for threads and for asyncio have in common: how they are made, their options, methods as attributes."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from samovar import endpoints
 from samovar.outgoing import Options
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7711"
@@ -49,6 +51,7 @@ class Caller(Generic[C]):
         metadata: bool | None = None,
         window: int | None = None,
         traceparent: str | None = None,
+        affinity: str | None = None,
     ) -> Own:
         """The same client with other options, for `client.options(timeout=0.5).ipgeo.country(...)`. Cheap; keep it or not. None: as it was."""
         said = {
@@ -58,6 +61,7 @@ class Caller(Generic[C]):
             "metadata": metadata,
             "window": window,
             "traceparent": traceparent,
+            "affinity": affinity,
         }
         other = object.__new__(type(self))
         other._shared = self._shared
@@ -72,8 +76,18 @@ class Caller(Generic[C]):
         return Remote(self, name)
 
 
-def endpoint_or_default(endpoint: str | None) -> str:
-    return endpoint or os.environ.get("SAMOVAR_ENDPOINT") or DEFAULT_ENDPOINT
+def brokers(endpoint: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Where they are: the pieces of a list. Raises endpoints.BadEndpoint, which is a ValueError."""
+    if endpoint is None:
+        endpoint = os.environ.get("SAMOVAR_ENDPOINT") or DEFAULT_ENDPOINT
+    return endpoints.parse(endpoint if isinstance(endpoint, str) else ",".join(endpoint))
+
+
+def checked_age(seconds: float | None) -> float | None:
+    """Of max_connection_age. Raises ValueError."""
+    if seconds is not None and not seconds > 0:
+        raise ValueError("max_connection_age is a number of seconds above 0, or None")
+    return seconds
 
 
 def key_files(key_file: str | None, broker_key_file: str | None) -> tuple[str, str] | None:

@@ -4,41 +4,55 @@
         print(client.ipgeo.country("1.0.1.0"))
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from samovar.caller import Caller, endpoint_or_default, key_files
+from samovar.caller import Caller, brokers, checked_age, key_files
 from samovar.outgoing import Call, Options, Reply, new_call
-from samovar.serving import SharedChannel
+from samovar.serving import SharedChannels
 
 
 class Client(Caller[Any]):
     """Calls methods of services, from any number of threads.
 
     Args:
-        endpoint: the broker's frontend; default $SAMOVAR_ENDPOINT, else tcp://127.0.0.1:7711.
+        endpoint: the broker's frontend, tcp://HOST:PORT or ipc://PATH; or dns+tcp://NAME:PORT, for all addresses that NAME has,
+            looked up again every 30 s and when a broker is gone. There may be several, with commas or in a sequence. Default
+            $SAMOVAR_ENDPOINT, else tcp://127.0.0.1:7711.
         timeout: seconds for each call; None: what its method says, else what the broker says (30 s).
         name: of this client, for people.
         key_file, broker_key_file: as made by `samovar keygen`, where the broker wants keys.
+        max_connection_age: seconds. Connections that are older are made anew, one by one and without a call noticing, at about
+            this age: for an address that stands for many brokers (a load balancer's), behind which later ones would get
+            nothing. None: never.
     Raises ValueError for an endpoint that is none, keys.BadKey for key files that are none. That no broker is there is said
     by the calls: they wait for one until their time is up.
 
-    Thread-safe. Of the threads that wait for results one serves the socket for all; a lone caller pays for no other thread.
+    Of several brokers a call goes to the better one of two that are chosen by chance: the one that holds fewer calls of this
+    client, unless its replies take twice as long. What a broker refuses as `unavailable` goes to another one, and what it
+    refuses as `overloaded`, too, within a tenth of the calls. A broker that fails is left alone for a while. Idempotent calls
+    that a lost one held go to another.
+
+    Thread-safe. Of the threads that wait for results one serves the sockets for all; a lone caller pays for no other thread.
     After a fork the child needs a client of its own.
     """
 
     def __init__(
         self,
-        endpoint: str | None = None,
+        endpoint: str | Sequence[str] | None = None,
         *,
         timeout: float | None = None,
         name: str = "",
         key_file: str | None = None,
         broker_key_file: str | None = None,
+        max_connection_age: float | None = None,
     ) -> None:
         self._options = Options(timeout=timeout)
-        self._shared = SharedChannel(
-            endpoint_or_default(endpoint), name, key_files(key_file, broker_key_file)
+        self._shared = SharedChannels(
+            brokers(endpoint),
+            name,
+            key_files(key_file, broker_key_file),
+            checked_age(max_connection_age),
         )
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -57,7 +71,7 @@ class Client(Caller[Any]):
     def begin(
         self, method: str, args: Any = (), kwargs: Any = None, attachments: Any = ()
     ) -> "Pending":
-        """Sends the call and does not wait: many may be under way. From the first one on a thread serves the socket while nobody else does."""
+        """Sends the call and does not wait: many may be under way. From the first one on a thread serves the sockets while nobody else does."""
         shared = self._shared
         call = new_call(shared.endpoint, method, args, kwargs or {}, self._options, attachments)
         shared.submit(call)
@@ -85,7 +99,7 @@ class Client(Caller[Any]):
 class Pending:
     """A call under way."""
 
-    def __init__(self, shared: SharedChannel, call: Call) -> None:
+    def __init__(self, shared: SharedChannels, call: Call) -> None:
         self._shared = shared
         self._call = call
 
@@ -110,7 +124,7 @@ class Pending:
 class Stream(Iterator[Any]):
     """The items of a call; the error that ended it, if one did, is raised behind the last of them."""
 
-    def __init__(self, shared: SharedChannel, call: Call) -> None:
+    def __init__(self, shared: SharedChannels, call: Call) -> None:
         self._shared = shared
         self._call = call
         self._taken = 0

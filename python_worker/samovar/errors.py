@@ -28,7 +28,7 @@ class Error(Exception):
     """A call that failed. str() reads "worker_lost: the worker was killed by signal 9 (ipgeo.country at tcp://...)".
 
     `code` is one of WORDS. `where` is "client", "queued", "running", "worker" or "broker": where the call was when it
-    ended. What does not apply is "" or None:
+    ended. `endpoint` is that of the broker that held it, else all of the client's. What does not apply is "" or None:
     app_error: `type` and `traceback` of the exception in the worker. overloaded: `retry_after`, seconds to wait.
     worker_lost: `pid`, `signal`, `exit_code`, `stderr` (its last lines), `stack` (where its Python code was).
     """
@@ -51,7 +51,8 @@ class Error(Exception):
         self.method = method
         self.endpoint = endpoint
         self._idempotent = idempotent
-        super().__init__(f"{code}: {self.message} ({method} at {endpoint})")
+        at = "" if endpoint.split(",")[0] in self.message else f" at {endpoint}"
+        super().__init__(f"{code}: {self.message} ({method}{at})")
 
     @property
     def retryable(self) -> bool:

@@ -1,14 +1,20 @@
 """One call of a client, as it is made and as it goes over the wire. What becomes of calls is in calls.py."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgpack
 
 from samovar import wire
 from samovar.arrays import default_for
 from samovar.attached import WithAttachments
 from samovar.bundles import is_method
 from samovar.errors import Error
+
+if TYPE_CHECKING:
+    from samovar.broker import Broker
 
 NO_DEADLINE = float("inf")
 
@@ -25,6 +31,7 @@ class Options:
     metadata: bool = False
     window: int = wire.DEFAULT_WINDOW  # of a stream: items that may come before they are taken
     traceparent: str = ""  # W3C trace context; the handler sees it
+    affinity: str = ""  # calls with the same one prefer the same worker
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Reply:
     running: float
     queued: float | None
     worker: str | None
+    endpoint: str  # of the broker
 
 
 @dataclass(eq=False)
@@ -47,12 +55,14 @@ class Call:
     tail: bytes
     buffers: list[Any]
     options: Options
-    endpoint: str
     is_stream: bool = False
     deadline: float = NO_DEADLINE
     id: int = 0
     attempt: int = 0  # 0: it was never sent
-    sent: bool = False
+    broker: "Broker | None" = None  # that has it; None: it waits, or has ended
+    sent_at: float = 0.0
+    lost: bool = False  # a broker that held it went away: it may have run
+    tried: "frozenset[Broker]" = frozenset()  # those that refused it
     done: bool = False
     reply: Reply | None = None
     error: Error | None = None
@@ -63,6 +73,17 @@ class Call:
     @property
     def size(self) -> int:
         return len(self.tail) + sum(len(buffer) for buffer in self.buffers)
+
+    def head(self, now: float) -> tuple[int, ...]:
+        """As it is to be sent next: its id, attempt, flags, and the microseconds that are left, or 0."""
+        options = self.options
+        flags = (
+            (wire.FLAG_IDEMPOTENT if options.idempotent else 0)
+            | (wire.FLAG_METADATA if options.metadata else 0)
+            | (wire.FLAG_STREAM if self.is_stream else 0)
+        )
+        left = 0 if options.timeout is None else max(int((self.deadline - now) * 1e6), 1)
+        return self.id, self.attempt + 1, flags, left
 
     def result(self) -> Reply:
         """Raises Error."""
@@ -95,6 +116,8 @@ def new_call(
         ext["priority"] = options.priority
     if options.traceparent:
         ext["traceparent"] = options.traceparent
+    if options.affinity:
+        ext["affinity"] = options.affinity
     if is_stream and options.window != wire.DEFAULT_WINDOW:
         ext["window"] = options.window
     tail = _pack(method) + body + _pack(ext or None)
@@ -103,7 +126,21 @@ def new_call(
         tail,
         buffers,
         options,
-        endpoint,
         is_stream,
         window=options.window if is_stream else 0,
     )
+
+
+def request_frames(
+    epoch: int, sent_us: int, items: Sequence[tuple[tuple[int, ...], bytes]]
+) -> list[Any]:
+    """A message of requests: of each its id, attempt, flags and microseconds that are left, and its tail."""
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack_array_header(4 + 8 * len(items))
+    for number in (wire.VERSION, wire.REQUEST, epoch, sent_us):
+        packer.pack(number)
+    parts = [packer.bytes()]
+    for head, tail in items:
+        parts += [_pack(number) for number in head]
+        parts.append(tail)
+    return [b"".join(parts)]

@@ -1,4 +1,4 @@
-"""A channel that threads share: whoever waits and finds nobody serving the socket does so, for all of them."""
+"""Channels that threads share: whoever waits and finds nobody serving the sockets does so, for all of them."""
 
 import os
 import threading
@@ -7,55 +7,66 @@ from typing import Any
 
 import zmq
 
-from samovar.channel import Channel
+from samovar.channels import Channels
 from samovar.keys import read_keys
 from samovar.outgoing import Call
 
 
-class SharedChannel:
-    """Thread-safe. Raises from the constructor what read_keys() and Channel() raise."""
+class SharedChannels:
+    """Thread-safe. Raises from the constructor what read_keys() and Channels() raise."""
 
-    def __init__(self, endpoint: str, name: str, files: tuple[str, str] | None) -> None:
-        self.endpoint = endpoint
-        self._context: zmq.Context[Any] = zmq.Context()
-        try:
-            self._channel = Channel(self._context, endpoint, name, read_keys(files))
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
+    def __init__(
+        self,
+        pieces: tuple[str, ...],
+        name: str,
+        files: tuple[str, str] | None,
+        max_age: float | None,
+    ) -> None:
+        keys = read_keys(files)
         self._changed = threading.Condition()
         self._is_served = False
         self._closed = False
         self._stand_in: threading.Thread | None = None
+        self._context: zmq.Context[Any] = zmq.Context()
         self._woken, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            self._channels = Channels(
+                self._context, pieces, name, keys, max_age, wake=self._wake_from_outside
+            )
+        except BaseException:
+            self._closed = True
+            self._context.destroy(linger=0)
+            self._close_pipe()
+            raise
+        self.endpoint = self._channels.calls.endpoint
 
     def submit(self, call: Call) -> None:
         with self._changed:
             self._check_open()
-            self._channel.calls.submit(call, time.monotonic())
+            self._channels.calls.submit(call, time.monotonic())
             self._serve_or_wake()
 
     def cancel(self, call: Call) -> None:
         with self._changed:
             if not self._closed:
-                self._channel.calls.cancel(call)
+                self._channels.calls.cancel(call)
                 self._serve_or_wake()
 
     def taken(self, call: Call, count: int) -> None:
         with self._changed:
             if not self._closed:
-                self._channel.calls.taken(call, count)
+                self._channels.calls.taken(call, count)
                 self._serve_or_wake()
 
     def stand_in(self) -> None:
-        """From now on a thread serves the socket while calls are outstanding and nobody else does."""
+        """From now on a thread serves the sockets while calls are outstanding and nobody else does."""
         with self._changed:
             if self._stand_in is None and not self._closed:
                 self._stand_in = threading.Thread(target=self._serve_others, daemon=True)
                 self._stand_in.start()
 
     def _serve_others(self) -> None:
-        calls = self._channel.calls
+        calls = self._channels.calls
         with self._changed:
             while not self._closed:
                 if self._is_served or not calls.outstanding:
@@ -84,11 +95,14 @@ class SharedChannel:
             self._wake()
             while self._is_served:
                 self._changed.wait()
-            self._channel.close()
+            self._channels.close()
             self._changed.notify_all()
         if self._stand_in is not None:
             self._stand_in.join()
         self._context.term()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
         os.close(self._woken)
         os.close(self._waker)
 
@@ -97,7 +111,7 @@ class SharedChannel:
             raise RuntimeError("the client is closed")
 
     def _serve_or_wake(self) -> None:
-        """What is to be sent leaves now, or by the thread that serves the socket."""
+        """What is to be sent leaves now, or by the thread that serves the sockets."""
         if self._is_served:
             self._wake()
         else:
@@ -109,19 +123,24 @@ class SharedChannel:
         except BlockingIOError:
             pass  # it has been woken often enough
 
+    def _wake_from_outside(self) -> None:
+        with self._changed:
+            if not self._closed:
+                self._wake()
+
     def _turn(self) -> None:
-        self._channel.turn()
-        self._channel.calls.news.clear()
+        self._channels.turn()
+        self._channels.calls.news.clear()
         self._changed.notify_all()
 
     def _serve(self, ready: Any) -> None:
         """Holding the lock, but for the time of waiting."""
-        channel = self._channel
+        channels = self._channels
         self._is_served = True
         try:
             self._turn()
             while not ready() and not self._closed:
-                wait = channel.seconds_to_wait()
+                wait = channels.seconds_to_wait()
                 self._changed.release()
                 try:
                     self._poll(wait)
@@ -133,9 +152,9 @@ class SharedChannel:
             self._changed.notify_all()
 
     def _poll(self, seconds: float | None) -> None:
-        channel = self._channel
+        channels = self._channels
         ms = -1 if seconds is None else int(seconds * 1000) + 1
-        sources: list[Any] = [channel.socket, channel.monitor, self._woken]
+        sources = [self._woken, *(source for each in channels for source in each.sources)]
         found: list[Any] = zmq.zmq_poll([(source, zmq.POLLIN) for source in sources], ms)
         if (self._woken, zmq.POLLIN) in found:
             os.read(self._woken, 4096)

@@ -237,6 +237,12 @@ def decode_broker_hello(message: Message) -> BrokerHello:
     return hello
 
 
+def decode_drain(message: Message) -> bool:
+    """Whether DRAIN is to be answered. Raises WireError."""
+    decode_notice(message)
+    return message[3].get("answer") is True
+
+
 def decode_notice(message: Message) -> str:
     """The reason of REGISTER_AGAIN, DRAIN or DRAINED; "" when it has none. Raises WireError."""
     content = control_map(message)

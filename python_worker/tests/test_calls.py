@@ -21,12 +21,16 @@ class Desk:
 
     def __init__(self, began: bool = True) -> None:
         self.calls = Calls("tcp://broker")
+        self.broker = self.calls.brokers.add("tcp://broker")
         self.now = 1000.0
         if began:
             self.begin()
 
     def begin(self, max_body: int = 1 << 20) -> None:
-        self.calls.began(EPOCH, max_body, same_clock=False)
+        self.broker.begin(EPOCH, max_body, same_clock=False)
+
+    def lose(self) -> None:
+        self.calls.lost(self.broker, self.now)
 
     def call(self, method: str = "tea.pour", *args: Any, **options: Any) -> Call:
         is_stream = options.pop("is_stream", False)
@@ -44,15 +48,18 @@ class Desk:
     def reply(self, call: Call, value: Any = None, status: int = 0, **more: Any) -> None:
         epoch, attempt = more.get("epoch", EPOCH), more.get("attempt", call.attempt)
         frame = pack([1, wire.REPLY, epoch, call.id, attempt, status, 7, value, more.get("ext")])
-        self.calls.message(wire.REPLY, frame, [])
+        self.give(wire.REPLY, frame)
 
     def item(self, call: Call, seq: int, value: Any) -> None:
         frame = pack([1, wire.ITEMS, EPOCH, call.id, call.attempt, seq, value, None])
-        self.calls.message(wire.ITEMS, frame, [])
+        self.give(wire.ITEMS, frame)
+
+    def give(self, kind: int, frame: bytes) -> None:
+        self.calls.message(self.broker, kind, frame, [], self.now)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self.calls.tick(self.now, "no broker answers")
+        self.calls.tick(self.now, lambda: "no broker answers")
 
 
 def code(call: Call) -> str:
@@ -176,7 +183,7 @@ def test_when_the_broker_is_lost_only_what_may_be_run_twice_is_sent_again() -> N
     desk = Desk()
     once, twice, waiting = desk.call(), desk.call(idempotent=True), None
     desk.send()
-    desk.calls.lost(desk.now)
+    desk.lose()
     waiting = desk.call()
     assert code(once) == "broker_lost" and not twice.done
     desk.begin()
@@ -191,7 +198,7 @@ def test_a_stream_of_which_items_came_is_not_sent_again() -> None:
     call = desk.call(idempotent=True, is_stream=True)
     desk.send()
     desk.item(call, 0, "first")
-    desk.calls.lost(desk.now)
+    desk.lose()
     assert code(call) == "broker_lost" and list(call.items) == ["first"]
 
 
@@ -200,7 +207,7 @@ def test_a_broker_that_drains_gets_nothing_new() -> None:
     running = desk.call()
     desk.send()
     waiting = desk.call()
-    desk.calls.message(wire.DRAIN, wire.encode_control(wire.DRAIN, EPOCH, {}), [])
+    desk.give(wire.DRAIN, wire.encode_control(wire.DRAIN, EPOCH, {}))
     late = desk.call()
     assert code(waiting) == code(late) == "unavailable"
     desk.reply(running, "done")
@@ -211,7 +218,7 @@ def test_a_refused_hello_ends_what_waits_and_what_comes() -> None:
     desk = Desk(began=False)
     call = desk.call()
     frame = pack([1, wire.PROTOCOL_ERROR, 0, {"message": "no", "unauthorized": True}])
-    desk.calls.message(wire.PROTOCOL_ERROR, frame, [])
+    desk.give(wire.PROTOCOL_ERROR, frame)
     assert code(call) == "unauthorized" and code(desk.call()) == "unauthorized"
     desk.begin()
     assert not desk.call().done
@@ -255,6 +262,21 @@ def test_what_is_too_large_is_not_sent() -> None:
     assert code(large) == "too_large" and request[4::8] == [small.id]
 
 
+def test_the_key_of_affinity_stands_beside_the_arguments() -> None:
+    desk = Desk()
+    desk.call(affinity="shelf 7")
+    assert desk.send()[0][11] == {"affinity": "shelf 7"}
+
+
+def test_a_drain_that_wants_an_answer_gets_one_behind_what_was_sent() -> None:
+    desk = Desk()
+    desk.call()
+    desk.send()
+    desk.give(wire.DRAIN, wire.encode_control(wire.DRAIN, EPOCH, {"answer": True}))
+    assert desk.send() == [[1, wire.DRAINED, EPOCH, {}]]
+    assert desk.send() == []
+
+
 @pytest.mark.parametrize("method", ["", "tea", "tea.", ".pour", "tea pour.now", "té.a"])
 def test_what_is_no_name_of_a_method_is_a_bad_request(method: str) -> None:
     with pytest.raises(Error, match="bad_request"):
@@ -275,7 +297,7 @@ def test_a_malformed_message_ends_nothing(message: list[Any]) -> None:
     call = desk.call()
     desk.send()
     try:
-        desk.calls.message(message[1], pack(message), [])
+        desk.give(message[1], pack(message))
     except WireError:
         pass
     assert not call.done
