@@ -69,6 +69,7 @@ class Core {
   void handle(const event::ItemsDropped& event, TimePoint now);
   void handle(const event::Cancel& event, TimePoint now);
   void handle(const event::Ready& event, TimePoint now);
+  void handle(const event::Brokers& event, TimePoint now);
   void handle(const event::Drain& event, TimePoint now);
   void handle(const event::Drained& event, TimePoint now);
   void handle(const event::Pool& event, TimePoint now);

@@ -47,6 +47,8 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   }
   worker->service = service;
   worker->supervisor = ready.supervisor;
+  worker->brokers = ready.brokers;
+  worker->uid = ready.uid ? ready.uid : raw(worker->epoch);
   worker->generation = ready.generation;
   worker->schema = ready.schema.empty() ? 0 : ready.schema_hash;
   announce_schema(*worker, ready.schema);
@@ -63,6 +65,17 @@ void Core::handle(const event::Ready& event, TimePoint now) {
   outbox_.note(Note::Level::info, "worker",
                "worker '" + worker->name + "' is ready for service '" + service->name + "'");
   service_changed(*service, now);
+}
+
+void Core::handle(const event::Brokers& event, TimePoint now) {
+  Worker* worker = worker_of(event.peer, event.epoch, now);
+  if (!worker) return;
+  if (worker->state == Worker::State::greeted)
+    return refuse(Side::backend, event.peer, "BROKERS was said before READY", now);
+  worker->brokers = event.count;
+  if (worker->state != Worker::State::ready) return;
+  worker->service->ready.update(*worker);
+  dispatch(*worker->service, now);
 }
 
 void Core::handle(const event::Drain& event, TimePoint now) {

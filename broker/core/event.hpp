@@ -75,6 +75,13 @@ struct Drain {
   Epoch epoch;
 };
 
+// How many brokers a worker serves now.
+struct Brokers {
+  PeerId peer;
+  Epoch epoch;
+  std::uint32_t count;
+};
+
 // A client's answer to DRAIN: it sends no more requests.
 struct Drained {
   PeerId peer;

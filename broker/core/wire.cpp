@@ -78,11 +78,8 @@ void Wire::receive(Side side, PeerId peer, const FramePtr& frame, Frames attachm
         return event::CommandDone{peer, epoch, std::move(done)};
       });
     case Kind::drained: return pass(proto::Notice{}, [&](auto) { return event::Drained{peer, epoch}; });
-    case Kind::brokers: {
-      proto::Brokers brokers;
-      if (auto why = proto::decode(bytes, brokers)) return refuse(side, peer, why, now);
-      return;
-    }
+    case Kind::brokers:
+      return pass(proto::Brokers{}, [&](auto serves) { return event::Brokers{peer, epoch, serves.brokers}; });
     case Kind::drain: return pass(proto::Notice{}, [&](auto) { return event::Drain{peer, epoch}; });
     case Kind::window: {
       std::vector<proto::Window> windows;

@@ -37,10 +37,15 @@ inline std::string str(std::string_view text) {
 }
 
 // A map of integers, as ext is; nil when there is none.
-inline std::string ext(const std::map<std::string, std::uint64_t>& entries) {
-  if (entries.empty()) return std::string(proto::kNil);
+inline std::string ext(const std::map<std::string, std::uint64_t>& entries,
+                       const std::string& affinity = {}) {
+  if (entries.empty() && affinity.empty()) return std::string(proto::kNil);
   std::string out;
-  proto::append_map(out, static_cast<std::uint32_t>(entries.size()));
+  proto::append_map(out, static_cast<std::uint32_t>(entries.size() + (affinity.empty() ? 0 : 1)));
+  if (!affinity.empty()) {
+    proto::append_str(out, "affinity");
+    proto::append_str(out, affinity);
+  }
   for (const auto& [key, number] : entries) {
     proto::append_str(out, key);
     proto::append_uint(out, number);

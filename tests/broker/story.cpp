@@ -388,6 +388,9 @@ void Story::act(const Line& line) {
     told(line);
   } else if (verb == "drain") {
     send(name(), proto::encode(proto::Kind::drain, greeted(name()).epoch, proto::Notice{}));
+  } else if (verb == "brokers") {
+    const auto count = static_cast<std::uint32_t>(number(line.words.at(2)));
+    send(name(), proto::encode(greeted(name()).epoch, proto::Brokers{count}));
   } else if (verb == "drained") {
     send(name(), proto::encode(proto::Kind::drained, greeted(name()).epoch, proto::Notice{}));
   } else if (verb == "lost") {
@@ -526,6 +529,8 @@ void Story::ready(const Line& line) {
   ready.credit = static_cast<std::uint32_t>(number(line.value("credit", "1")));
   ready.concurrency = static_cast<std::uint32_t>(number(line.value("concurrency", "1")));
   ready.generation = number(line.value("generation", "0"));
+  ready.uid = number(line.value("uid", "0"));
+  ready.brokers = static_cast<std::uint32_t>(number(line.value("brokers", "1")));
   ready.pid = number(line.value("pid", "0"));
   ready.name = line.value("name", name);
   ready.supervisor = line.value("supervisor");
@@ -595,7 +600,7 @@ void Story::request(const Line& line) {
                   : item->values.contains("declares") ? declaration(item->value("declares"))
                   : item->has("broken_args")          ? str("no array") + std::string(proto::kNil)
                                                       : body(echo);
-      spec.tail += ext(extensions);
+      spec.tail += ext(extensions, item->value("affinity"));
       items.push_back(spec);
       for (std::uint64_t i = 0; i < attachments; ++i)
         frames.push_back(frame(sent_echo + "#" + std::to_string(i)));

@@ -76,6 +76,8 @@ void Worker::take(const broker::Message& message) {
       ready.schema_hash = workers_schema().hash;
       ready.schema = workers_schema().packed;
       ready.concurrency = concurrency_;
+      ready.uid = random_.below(4);  // equal ones, too
+      ready.brokers = random_.pick<std::uint32_t>({1, 1, 3});
       ready.credit = credit_;
       ready.name = name_;
       if (spec_.supervisor) ready.supervisor = spec_.supervisor->token();
