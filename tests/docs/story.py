@@ -29,6 +29,7 @@ class Story:
         self._broker_options: list[str] = []
         self._faster: dict[str, str] = {}
         self._sessions_elsewhere = False
+        self._machines: list[str] = []  # addresses that have a broker each, beside that of the story
         self._printed = ""
         # Where a variable of a command points: the build tree, and a prefix into which it is installed when asked for.
         self._scene.env |= {"SAMOVAR": str(ROOT), "SAMOVAR_ENDPOINT": self._front}
@@ -59,6 +60,8 @@ class Story:
                     (self.folder / "package.json").write_text('{"type": "module"}\n')
                 case "faster":
                     self._faster |= dict(pair.split("=") for pair in rest.split())
+                case "machines":
+                    self._machines = rest.split()
                 case "sessions-run-by":
                     page = blocks[0].page
                     assert page in (ROOT / rest).read_text(), f"{rest} does not name {page}"
@@ -170,6 +173,9 @@ class Story:
         text = text.replace("tcp://127.0.0.1:7711", self._front)
         text = text.replace("tcp://127.0.0.1:7712", self._back)
         text = text.replace("127.0.0.1:7780", self._http)
+        for address in self._machines:
+            for port, end in (("7711", "front"), ("7712", "back")):
+                text = text.replace(f"tcp://{address}:{port}", self._scene.ipc(f"{end}-{address}"))
         for slow, fast in self._faster.items():
             text = text.replace(slow, fast)
         return text
@@ -233,10 +239,16 @@ class Story:
 
     def _start(self, words: list[str]) -> tuple[str, int]:
         """What goes on in the background, once it serves; what it has printed, if it has ended."""
+        if words[0] == "samovard" and self._machines:
+            options = [word for word in words[1:] if word != "--insecure"]
+            ends = options[options.index("--frontend") + 1], options[options.index("--backend") + 1]
+            self._scene.broker(endpoints=ends)
+            return "", 0
         if words[0] == "samovard":
             self._start_broker(words[1:])
             return "", 0
-        self._needs_broker()
+        if not self._machines:
+            self._needs_broker()
         pool = self._scene.run(SAMOVAR_WORKER, *words[1:], cwd=self._cwd, name="samovar-worker")
         wait_until(lambda: pool.lines(" ready ") or not pool.is_running(), "a pool did not start")
         if "--report-memory" in words:
