@@ -6,39 +6,24 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "proto/endpoints.hpp"
+
 namespace samovar::client {
 namespace {
 
 constexpr std::string_view kDns = "dns+tcp://";
 
-DnsName parse_name(const std::string& piece) {
-  const auto rest = piece.substr(kDns.size());
-  const auto colon = rest.rfind(':');
-  const auto port = colon == std::string::npos ? "" : rest.substr(colon + 1);
-  const bool is_port = !port.empty() && port.size() <= 5 &&
-                       port.find_first_not_of("0123456789") == std::string::npos && std::stoi(port) >= 1 &&
-                       std::stoi(port) <= 65535;
-  if (colon == 0 || !is_port)
-    throw std::invalid_argument("'" + piece + "' is not an endpoint: write dns+tcp://NAME:PORT");
-  return {rest.substr(0, colon), port};
-}
-
 }  // namespace
 
 Endpoints parse_endpoints(const std::string& list) {
+  const auto parsed = proto::parse_endpoints(list);
+  if (!parsed.wrong.empty()) throw std::invalid_argument(parsed.wrong);
   Endpoints found;
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const auto end = std::min(list.find(',', begin), list.size());
-    const auto piece = list.substr(begin, end - begin);
-    begin = end + 1;
-    if (piece.empty() && list.empty())
-      throw std::invalid_argument("a client needs an endpoint: tcp://HOST:PORT or ipc://PATH");
-    if (piece.empty())
-      throw std::invalid_argument("'" + list +
-                                  "' has an empty endpoint: write them with one comma in between");
+  for (const auto& piece : parsed.pieces) {
     if (piece.starts_with(kDns)) {
-      found.names.push_back(parse_name(piece));
-    } else if (std::find(found.fixed.begin(), found.fixed.end(), piece) == found.fixed.end()) {
+      const auto colon = piece.rfind(':');
+      found.names.push_back({piece.substr(kDns.size(), colon - kDns.size()), piece.substr(colon + 1)});
+    } else {
       found.fixed.push_back(piece);
     }
   }

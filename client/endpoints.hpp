@@ -1,5 +1,4 @@
-// Where the brokers are, as users write it: a list with commas of tcp://HOST:PORT, ipc://PATH and dns+tcp://NAME:PORT, which
-// stands for all addresses that NAME has.
+// Where the brokers are: proto/endpoints.hpp has the grammar, and here is what names stand for.
 #pragma once
 
 #include <string>
@@ -17,8 +16,7 @@ struct Endpoints {
   std::vector<DnsName> names;
 };
 
-// Throws std::invalid_argument for an empty list or piece, and for a dns+tcp:// without name or port; whether the others are
-// endpoints is found out by who opens them.
+// Throws std::invalid_argument with a sentence that names the piece which is wrong.
 Endpoints parse_endpoints(const std::string& list);
 
 // What a name stands for now, as tcp:// endpoints, sorted. Waits for the network. Throws std::runtime_error with the

@@ -108,9 +108,9 @@ void Session::lose(Link& link, std::string_view why, TimePoint now) {
   end_hopeless(now);
 }
 
-// It gets no calls for a while, where others can.
+// It gets no calls for a while, where others can. Once for all that it lets down until it has answered again.
 void Session::failed(Link& link, TimePoint now) {
-  if (several()) link.health.failed(now, random_.jitter());
+  if (several() && link.health.trusted()) link.health.failed(now, random_.jitter());
 }
 
 void Session::refuse(Link& link, Status status, const std::string& why, TimePoint now) {

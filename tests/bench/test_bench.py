@@ -56,6 +56,15 @@ def rounds() -> bars.Rounds:
     beyond = {"goodput": 0.99, "refused_p99_ms": 1.0, "late_share": 0.0, "broker_mb": 9.0}
     points = [{**point, "load": load} for load in (0.5, 1.0, 2.0)]
     found["overload"] = [{**beyond, "light_more_ms": 0.1, "capacity_rps": 1000.0, "points": points}]
+    found["brokers"] = [
+        {
+            "unevenness": 0.01,
+            "kill_idempotent_failed": 0,
+            "kill_lost": 16.0,
+            "kill_other_errors": 0,
+            "rolling_failed": 0,
+        }
+    ]
     found["pool_reload"] = [{"failed": 0, "calls": 100_000}]
     return found
 

@@ -100,6 +100,18 @@ TEST_CASE("of too many brokers as many as there may be have a link") {
   CHECK(s.sockets.open_now.size() == limits::kMaxLinks);
 }
 
+TEST_CASE("with as many links as there may be none is made anew") {
+  Stage s(60s);
+  std::vector<std::string> many;
+  for (std::size_t i = 0; i < limits::kMaxLinks; ++i) many.push_back("ipc://" + std::to_string(i));
+  s.connections.want(many);
+  s.make_ready(s.sockets.open_now.begin()->first);
+  s.at(s.now);
+  s.at(s.now + 1h);
+  CHECK(s.sockets.open_now.size() == limits::kMaxLinks);
+  CHECK_FALSE(s.connections.next_deadline());
+}
+
 TEST_CASE("an old link goes when the one that follows it is ready and its last call has ended") {
   Stage s(60s);
   s.connections.want({"ipc://a"});

@@ -36,12 +36,12 @@ TEST_CASE("what is no list of endpoints is refused with the piece that is wrong"
       CHECK(std::string_view(error.what()).find(words) != std::string_view::npos);
     }
   };
-  refused("", "needs an endpoint");
-  refused("tcp://a:1,", "empty endpoint");
-  refused(",tcp://a:1", "empty endpoint");
+  refused("", "'' is no endpoint");
+  refused("tcp://a:1,", "'' is no endpoint");
+  refused("tcp://a:1,tcp://b", "'tcp://b' is no endpoint");
   for (const auto* piece : {"dns+tcp://a", "dns+tcp://:1", "dns+tcp://a:", "dns+tcp://a:0",
                             "dns+tcp://a:65536", "dns+tcp://a:1x", "dns+tcp://a:123456"})
-    refused("tcp://a:1," + std::string(piece), "'" + std::string(piece) + "' is not an endpoint");
+    refused("tcp://a:1," + std::string(piece), "'" + std::string(piece) + "' is no endpoint");
 }
 
 TEST_CASE("an address is its own name") {

@@ -337,6 +337,20 @@ TEST_CASE("a broker that says nothing is left alone until it answers a ping") {
   }
 }
 
+TEST_CASE("many calls that a broker lets down together count as one failure") {
+  Several s(2);
+  s.session().set_busy(s.link(1), true);
+  for (int i = 0; i < 10; ++i) s.submit(0, 1s);
+  CHECK(s.requests().size() == 10);
+  s.session().set_busy(s.link(1), false);
+  s.wait(1s);
+  s.wait(limits::kDeadlineGrace);
+  CHECK(s.session().take_completions().size() == 10);
+  const auto due = s.session().next_deadline();
+  REQUIRE(due);
+  CHECK(*due <= s.now + limits::kEjected);
+}
+
 TEST_CASE("a second attempt beside the first goes to another broker, and outlives the first one's") {
   Several s(2);
   auto call = std::make_shared<Call>();

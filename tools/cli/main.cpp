@@ -132,7 +132,8 @@ int run(int argc, char** argv) {
   if (replay_command->parsed()) return replay(common, file);
   // What follows asks a broker about itself.
   if (common.endpoint.find(',') != std::string::npos || common.endpoint.starts_with("dns+")) {
-    std::fprintf(stderr, "samovar: '%s' is several brokers, and this command asks one: --endpoint tcp://HOST:PORT\n",
+    std::fprintf(stderr,
+                 "samovar: '%s' is several brokers, and this command asks one: --endpoint tcp://HOST:PORT\n",
                  common.endpoint.c_str());
     return kUsageError;
   }
