@@ -1,6 +1,6 @@
 """Measures Samovar, its limits and its peers in one run, interleaved, and prints a line for each bar.
 
-Usage: script/bench [overload|brokers] [--quick] [--only PATTERN] [--rounds N]. Exit code 0: it ran, whatever the bars say.
+Usage: script/bench [overload|brokers|scale] [--quick] [--only PATTERN] [--rounds N]. Exit code 0: it ran, whatever the bars say.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from bench import (
     overload,
     page,
     pool,
+    scale,
     startup,
     ways,
 )
@@ -168,7 +169,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         run = Run(Path(directory), warm_up=0.15 if args.quick else 0.25, seconds=seconds)
         rounds = measure_rounds(run, wanted, args, Path(directory))
         for name, (quick, each) in (
-            pool.CASES | overload.CASES | brokers.CASES | core.CASES | instructions.CASES
+            pool.CASES
+            | overload.CASES
+            | brokers.CASES
+            | core.CASES
+            | instructions.CASES
+            | (scale.CASES if args.part == "scale" else {})
         ).items():
             if wanted(name, quick):
                 print(f"  {name}", flush=True)
@@ -211,7 +217,10 @@ def summary(rounds: bars.Rounds, whole: bool) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument(
-        "part", nargs="?", choices=["overload", "brokers"], help="only this; plots go to build/bench"
+        "part",
+        nargs="?",
+        choices=["overload", "brokers", "scale"],
+        help="only this; plots go to build/bench",
     )
     parser.add_argument("--quick", action="store_true", help="the bars that matter most, < 3 min")
     parser.add_argument("--only", metavar="PATTERN,...", help="scenarios whose name matches one")
