@@ -187,8 +187,8 @@ def test_a_pool_follows_a_name_over_three_brokers(scene: Scene) -> None:
     load = Load(brokers[1].client())
     are(brokers[1], brokers[2])
     load.until(lambda: len(brokers[2].ready_workers("kitchen")) == 2, "the third")
-    load.until(lambda: not brokers[0].status()["broker"]["supervisors"], "the first is left")
-    assert not brokers[0].service("kitchen").get("workers")
+    load.until(lambda: not brokers[0].status()["broker"]["supervisors"], "the supervisor leaves")
+    load.until(lambda: not brokers[0].service("kitchen").get("workers"), "so do the workers")
     assert load.words() == {"ok"}
     assert brokers[0].counter("workers_lost") == 0, "they drained"
     assert pids(brokers[1], 2) == pids(brokers[2], 2)
