@@ -69,7 +69,9 @@ class Channels:
     def turn(self) -> None:
         """Until nothing has come and nothing can be sent. Calls that changed are in `calls.news`."""
         now = time.monotonic()
-        if not self._addresses.present:  # a name without an address is a broker that is not there yet
+        if (
+            not self._addresses.present
+        ):  # a name without an address is a broker that is not there yet
             self._addresses.look_again(now)
         if self._addresses.tick(now):
             self._want()
