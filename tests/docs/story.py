@@ -29,7 +29,9 @@ class Story:
         self._broker_options: list[str] = []
         self._faster: dict[str, str] = {}
         self._sessions_elsewhere = False
-        self._machines: list[str] = []  # addresses that have a broker each, beside that of the story
+        self._machines: list[
+            str
+        ] = []  # addresses that have a broker each, beside that of the story
         self._printed = ""
         # Where a variable of a command points: the build tree, and a prefix into which it is installed when asked for.
         self._scene.env |= {"SAMOVAR": str(ROOT), "SAMOVAR_ENDPOINT": self._front}
