@@ -68,7 +68,8 @@ void Connections::look(TimePoint now) {
 
 std::optional<TimePoint> Connections::next_deadline() const {
   std::optional<TimePoint> next;
-  if (places_.size() >= limits::kMaxLinks) return next;  // until one has gone there is no room for its successor
+  if (places_.size() >= limits::kMaxLinks)
+    return next;  // until one has gone there is no room for its successor
   for (const auto& place : places_) {
     if (place.leaves || place.successor || !place.renew_at) continue;
     if (!next || *place.renew_at < *next) next = place.renew_at;
