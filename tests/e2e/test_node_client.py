@@ -347,7 +347,10 @@ def test_keys(scene: Scene) -> None:
         f'[[peer]]\nname = "shop"\npublic = "{public["shop"]}"\ncalls = ["kitchen"]\n'
         f'[[peer]]\nname = "pool"\npublic = "{public["pool"]}"\nprovides = ["kitchen"]\n'
     )
-    broker = scene.broker(config='[security]\nkey = "broker.key"\nallow = "allowed.toml"\n')
+    # A service that there is not is one that may still come, however slow this machine is.
+    broker = scene.broker(
+        config='[security]\nkey = "broker.key"\nallow = "allowed.toml"\n[deadlines]\nstartup_grace_ms = 600000\n'
+    )
     keys = ("--key", scene.path("pool.key"), "--broker-key", scene.path("broker.pub"))
     pool = [SAMOVAR_WORKER, "kitchen:service", "--connect", broker.backend, "--workers", 1, *keys]
     scene.run(*pool, cwd=APPS, name="samovar-worker").wait_for_line(r"^samovar-worker: .* ready ")
