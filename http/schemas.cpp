@@ -12,8 +12,8 @@ std::shared_ptr<const Schema> Schemas::of(const std::string& service) {
     if (at != known_.end() && now - at->second.since < kFresh) return at->second.schema;
   }
   const auto result = client_.try_call<Value>("samovar.schema", service, timeout(1s));
-  auto schema =
-      std::make_shared<const Schema>(result.ok() ? tools::Json::parse(result->to_json()) : tools::Json());
+  auto schema = std::make_shared<const Schema>(result.ok() ? tools::parse_json(result->to_json()).value()
+                                                           : tools::Json());
   const std::lock_guard lock(mutex_);
   if (known_.size() >= kMost) known_.clear();
   known_[service] = {now, schema};

@@ -72,7 +72,7 @@ struct Target {
     // Few results have what the schema could say more of.
     if (text.find("{\"$bytes\"") == std::string::npos && text.find("{\"$timestamp\"") == std::string::npos)
       return text;
-    Json json = Json::parse(text);
+    Json json = tools::parse_json(text).value();
     schema->show_result(name, json);
     return json.dump();
   }

@@ -1,5 +1,6 @@
 #include "http/order.hpp"
 
+#include <samovar/value.hpp>
 #include <string>
 
 #include "tests/support/catch.hpp"
@@ -11,13 +12,22 @@ using samovar::tools::Json;
 
 namespace {
 
-// What is wrong with the body; empty: nothing.
-std::string complaint(const std::string& body, const Json& schema = nullptr) {
+Order read(const std::string& body, const Json& schema = nullptr) {
   const auto header = [](const std::string& name) {
     return std::string(name == "Content-Type" ? "application/json" : "");
   };
+  return Order::read(body, header, Schema(schema), "m");
+}
+
+// What is sent of it, as JSON again.
+std::string keywords(const std::string& body) {
+  return samovar::Value::parse(samovar::Buffer(read(body).kwargs)).to_json();
+}
+
+// What is wrong with the body; empty: nothing.
+std::string complaint(const std::string& body, const Json& schema = nullptr) {
   try {
-    static_cast<void>(Order::read(body, header, Schema(schema), "m"));
+    static_cast<void>(read(body, schema));
     return {};
   } catch (const Problem& problem) {
     CHECK(problem.status == 400);
@@ -57,4 +67,25 @@ TEST_CASE("What is required by something else than a name is there in no value")
   const Json odd{
       {"type", "object"}, {"required", {7, nullptr}}, {"properties", {{"a", {{"type", "string"}}}}}};
   CHECK(complaint(R"([{"a": "text"}])", schema_of({{"anyOf", {odd}}}, {})).empty());
+}
+
+// With a look at all earlier keys for each, this would take minutes.
+TEST_CASE("An object may have very many keys, and they keep their order") {
+  std::string many;
+  for (int i = 400'000; i > 0; --i) many += (many.empty() ? "" : ", ") + ('"' + std::to_string(i) + "\": 0");
+  const std::string body = "{\"first\": {" + many + "}, " + many + "}";
+  CHECK((keywords(body) == body));  // not to be shown
+}
+
+TEST_CASE("Of a key that stands twice in an object the last value counts, in the place of the first") {
+  CHECK(keywords(R"({"a": 1, "b": {"c": 1, "d": 2, "c": [3], "c": {"e": 4}}, "a": "x"})") ==
+        R"({"a": "x", "b": {"c": {"e": 4}, "d": 2}})");
+  CHECK(keywords(R"({"": 1, "A": 2, "a": 3, "": 4})") == R"({"": 4, "A": 2, "a": 3})");
+}
+
+TEST_CASE("What is not JSON to its end is no body") {
+  for (const char* body : {"{", "[1", R"({"a"})", R"({"a": 1]})", "[] []", "[1e999]", R"({"a": 1, 2: 3})"}) {
+    CHECK(complaint(body) ==
+          "the body has to be a JSON array, the arguments, or a JSON object, the arguments by name");
+  }
 }

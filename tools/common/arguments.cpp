@@ -13,7 +13,7 @@
 namespace samovar::tools {
 namespace {
 
-constexpr int kMostNested = limits::kMaxDepth - 1;  // beside the message's own array
+constexpr std::size_t kMostNested = limits::kMaxDepth - 1;  // beside the message's own array
 
 void replace_bytes(Json& value) {
   if (value.is_object() && value.size() == 1 && value.contains("$bytes") && value["$bytes"].is_string()) {
@@ -45,19 +45,10 @@ std::optional<std::vector<std::uint8_t>> decode_base64(const std::string& text) 
 
 Json parse_argument(const std::string& text) {
   // What would not be sent is not walked through either: each level costs stack.
-  const auto within_limits = [](int depth, Json::parse_event_t event, const Json&) {
-    const bool begins =
-        event == Json::parse_event_t::array_start || event == Json::parse_event_t::object_start;
-    if (begins && depth >= kMostNested) {
-      throw std::invalid_argument("an argument is nested more than " + std::to_string(kMostNested) +
-                                  " levels deep");
-    }
-    return true;
-  };
-  auto value = Json::parse(text, within_limits, /*allow_exceptions=*/false);
-  if (value.is_discarded()) return text;
-  replace_bytes(value);
-  return value;
+  auto value = parse_json(text, kMostNested);
+  if (!value) return text;
+  replace_bytes(*value);
+  return std::move(*value);
 }
 
 Json parse_keywords(const std::vector<std::string>& pairs) {

@@ -3,14 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace samovar::tools {
+#include "tools/common/json.hpp"
 
-using Json = nlohmann::ordered_json;
+namespace samovar::tools {
 
 // JSON if it is JSON, else the text itself. {"$bytes": base64} stands for bytes. Throws std::invalid_argument with a sentence for
 // what is nested too deep.

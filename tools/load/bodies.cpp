@@ -54,11 +54,11 @@ Json cell(const std::string& text, const std::string& type, std::size_t row) {
   const auto number = parse_number(text);
   if (type == "int" && number) return static_cast<std::int64_t>(*number);
   if (type == "float" && number) return *number;
-  auto value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (type != "json" || value.is_discarded()) {
+  auto value = tools::parse_json(text);
+  if (type != "json" || !value) {
     throw std::invalid_argument("--args-csv: row " + std::to_string(row) + ": '" + text + "' is no " + type);
   }
-  return value;
+  return std::move(*value);
 }
 
 }  // namespace
@@ -76,11 +76,11 @@ std::string body_of(const std::string& text) {
 }
 
 std::string keywords_of(const std::string& text) {
-  const auto value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object()) {
+  const auto value = tools::parse_json(text);
+  if (!value || !value->is_object()) {
     throw std::invalid_argument("--kwargs '" + text + R"(': write a JSON object: {"name": value})");
   }
-  return to_msgpack(value);
+  return to_msgpack(*value);
 }
 
 Bodies bodies_of_lines(const std::string& file) {
