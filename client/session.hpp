@@ -97,13 +97,13 @@ class Session {
   void remove_link(LinkId link);
   // What calls are told that find none until their time is up.
   void explain_no_links(std::string why) { no_links_ = std::move(why); }
-  void connected(LinkId link, TimePoint now);
-  void disconnected(LinkId link, TimePoint now);
+  void connected(LinkId id, TimePoint now);
+  void disconnected(LinkId id, TimePoint now);
   // Something answers at the endpoint, but does not speak ZeroMQ: for messages only.
   void handshake_failed(LinkId link) { at(link).handshake_failed = true; }
   // The broker refuses this peer's key, or its having none: nothing goes there until there is a connection.
-  void unauthorized(LinkId link, const std::string& why, TimePoint now);
-  void message(LinkId link, const Buffer& frame, std::span<const Buffer> attachments, TimePoint now);
+  void unauthorized(LinkId id, const std::string& why, TimePoint now);
+  void message(LinkId id, const Buffer& frame, std::span<const Buffer> attachments, TimePoint now);
   // The transport takes no message for this link now, or does again.
   void set_busy(LinkId link, bool busy) { at(link).busy = busy; }
 
