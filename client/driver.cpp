@@ -296,7 +296,7 @@ void Driver::flush_outbox(Lock& lock) {
 // --- the end -------------------------------------------------------------------------------------------
 
 void Driver::close() {
-  resolver_.reset();
+  if (resolver_) resolver_->stop();
   Lock lock(mutex_);
   closing_ = true;
   thread_condition_.notify_one();

@@ -73,7 +73,7 @@ Resolver::Resolver(Endpoints endpoints, Found found, LookUp look_up)
   std::thread([shared = shared_] { shared->run(); }).detach();
 }
 
-Resolver::~Resolver() {
+void Resolver::stop() {
   const std::lock_guard lock(shared_->mutex);
   shared_->found = nullptr;
   shared_->changed.notify_one();

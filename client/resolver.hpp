@@ -19,10 +19,12 @@ class Resolver {
   // Calls `found` on its thread whenever what it finds has changed. A name that cannot be looked up keeps the addresses that
   // it had.
   Resolver(Endpoints endpoints, Found found, LookUp look_up = client::look_up);
-  // `found` is not called any more once this has returned. A look-up that is under way is not waited for.
-  ~Resolver();
+  ~Resolver() { stop(); }
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
+
+  // `found` is not called any more once this has returned. A look-up that is under way is not waited for. From any thread.
+  void stop();
 
   // Looks at once, unless it has just done so: a broker is gone, and others may have come.
   void hurry();
